@@ -1,0 +1,1 @@
+"""Users with server-side sessions, and the customers they act for."""

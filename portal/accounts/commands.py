@@ -1,0 +1,5 @@
+"""`flask accounts` commands."""
+
+from flask.cli import AppGroup
+
+commands = AppGroup("accounts")

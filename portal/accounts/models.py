@@ -1,0 +1,134 @@
+"""Users, their sessions and mailed links; customers and memberships.
+
+Wallets, payments, subscriptions, invoices and namespaces belong to a customer, never to a user.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from flask_login import UserMixin
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.core.crypto import EncryptedText
+from portal.core.db import Base, Identified
+
+
+class Role(StrEnum):
+    USER = "USER"
+    ADMINISTRATOR = "ADMINISTRATOR"
+
+
+class CustomerKind(StrEnum):
+    PERSON = "PERSON"
+    ORGANISATION = "ORGANISATION"
+
+
+class MembershipRole(StrEnum):
+    OWNER = "OWNER"
+    MEMBER = "MEMBER"
+
+
+class LinkPurpose(StrEnum):
+    VERIFY_EMAIL = "VERIFY_EMAIL"
+    RESET_PASSWORD = "RESET_PASSWORD"  # noqa: S105 - a purpose, not a password
+
+
+class User(UserMixin, Identified, Base):
+    """A person who signs in. `email` is stored lower-case; `is_active` off signs them out at once."""
+
+    __tablename__ = "user_account"
+    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+
+    name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    phone: Mapped[str | None] = mapped_column(EncryptedText)
+    password_hash: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(20), default=Role.USER)
+    language: Mapped[str] = mapped_column(String(5), default="id")
+    active: Mapped[bool] = mapped_column(default=True)
+    email_verified_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+    memberships: Mapped[list[Membership]] = relationship(back_populates="user", lazy="raise")
+
+    @property
+    def is_active(self) -> bool:
+        return self.active
+
+    @property
+    def is_administrator(self) -> bool:
+        return self.role == Role.ADMINISTRATOR
+
+
+customer_number = Sequence("customer_number", start=1001, metadata=Base.metadata)
+
+
+class Customer(Identified, Base):
+    """Who owns money and apps. `number` names the Kubernetes namespace: `user-{number}`."""
+
+    __tablename__ = "customer"
+
+    number: Mapped[int] = mapped_column(
+        customer_number, server_default=customer_number.next_value(), unique=True
+    )
+    kind: Mapped[str] = mapped_column(String(20), default=CustomerKind.PERSON)
+    name: Mapped[str] = mapped_column(String(100))
+    billing_email: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime]
+
+    memberships: Mapped[list[Membership]] = relationship(back_populates="customer", lazy="raise")
+
+    @property
+    def namespace(self) -> str:
+        return f"user-{self.number}"
+
+
+class Membership(Base):
+    """A user's part in a customer."""
+
+    __tablename__ = "membership"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(20), default=MembershipRole.OWNER)
+
+    user: Mapped[User] = relationship(back_populates="memberships", lazy="raise")
+    customer: Mapped[Customer] = relationship(back_populates="memberships", lazy="raise")
+
+
+class UserSession(Identified, Base):
+    """One signed-in browser. The cookie holds a random token; only its digest is stored."""
+
+    __tablename__ = "user_session"
+    __table_args__ = (Index("ix_user_session_user_id", "user_id"),)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id"))
+    token_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    ip_address: Mapped[str] = mapped_column(String(45), default="")
+    user_agent: Mapped[str] = mapped_column(String(300), default="")
+
+    user: Mapped[User] = relationship(lazy="raise")
+    customer: Mapped[Customer | None] = relationship(lazy="raise")
+
+
+class MailedLink(Identified, Base):
+    """A single-use link sent by mail: e-mail verification, password reset."""
+
+    __tablename__ = "mailed_link"
+    __table_args__ = (Index("ix_mailed_link_user_id", "user_id"),)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    purpose: Mapped[str] = mapped_column(String(20))
+    token_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]

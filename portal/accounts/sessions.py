@@ -1,0 +1,130 @@
+"""Server-side sessions: the cookie carries a random token, the database says whether it still means anything."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import flash, g, request, session as cookie, url_for
+from flask_babel import lazy_gettext as _l
+from flask_login import LoginManager
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, joinedload
+from werkzeug.wrappers import Response
+
+from portal.accounts.models import Customer, Membership, User, UserSession
+from portal.core import clock
+from portal.core.crypto import digest
+from portal.core.db import db
+from portal.web import htmx
+
+LIFETIME = timedelta(hours=12)
+REMEMBERED_LIFETIME = timedelta(days=30)
+SEEN_AGAIN_AFTER = timedelta(minutes=5)
+COOKIE_KEY = "session_token"
+
+login_manager = LoginManager()
+login_manager.session_protection = None  # the server-side row decides
+
+
+@login_manager.request_loader
+def _from_cookie(_: Any) -> User | None:
+    """The user behind this request's cookie; one query, with the customer they act for."""
+    token = cookie.get(COOKIE_KEY)
+    if not isinstance(token, str):
+        return None
+    found = find(db.session(), token, now=clock.now())
+    if found is None:
+        cookie.pop(COOKIE_KEY, None)
+        return None
+    g.user_session, g.customer = found, found.customer
+    return found.user
+
+
+@login_manager.unauthorized_handler
+def _sign_in_first() -> Response:
+    if htmx.asked():
+        return htmx.leave_for(url_for("accounts.sign_in"))
+    flash(_l("Sign in to see this page."), "info")
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return htmx.leave_for(url_for("accounts.sign_in", next=wanted))
+
+
+def find(session: Session, token: str, *, now: datetime) -> UserSession | None:
+    """The live session of a token, its active user and customer loaded."""
+    statement = (
+        select(UserSession)
+        .join(User, User.id == UserSession.user_id)
+        .options(joinedload(UserSession.user), joinedload(UserSession.customer))
+        .where(
+            UserSession.token_digest == digest(token),
+            UserSession.revoked_at.is_(None),
+            UserSession.expires_at > now,
+            User.active,
+        )
+    )
+    return session.scalar(statement)
+
+
+def start(
+    session: Session, user: User, *, remember: bool, now: datetime, ip_address: str, user_agent: str
+) -> str:
+    """Opens a session for `user` and returns its token, for the cookie."""
+    token = secrets.token_urlsafe(32)
+    lifetime = REMEMBERED_LIFETIME if remember else LIFETIME
+    session.add(
+        UserSession(
+            user_id=user.id,
+            customer_id=_first_customer(session, user.id),
+            token_digest=digest(token),
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + lifetime,
+            ip_address=ip_address[:45],
+            user_agent=user_agent[:300],
+        )
+    )
+    return token
+
+
+def set_cookie(token: str, *, remember: bool) -> None:
+    """Puts the token in a fresh cookie; nothing from before signing in survives, save the language."""
+    cookie.clear()
+    cookie[COOKIE_KEY] = token
+    cookie.permanent = remember
+
+
+def forget_cookie() -> None:
+    """Empties the cookie."""
+    cookie.clear()
+
+
+def revoke(
+    session: Session,
+    *,
+    user_id: UUID,
+    session_id: UUID | None = None,
+    keep: UUID | None = None,
+    now: datetime,
+) -> int:
+    """Ends one session, or all of a user's but `keep`; returns how many ended. A repeat ends none."""
+    statement = update(UserSession).where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
+    if session_id is not None:
+        statement = statement.where(UserSession.id == session_id)
+    if keep is not None:
+        statement = statement.where(UserSession.id != keep)
+    result = session.execute(statement.values(revoked_at=now).execution_options(synchronize_session=False))
+    return result.rowcount  # type: ignore[attr-defined]
+
+
+def current_customer() -> Customer:
+    """The customer the signed-in user acts for."""
+    customer = g.get("customer")
+    assert customer is not None, "only views that demand a customer may ask"
+    return customer
+
+
+def _first_customer(session: Session, user_id: UUID) -> UUID | None:
+    return session.scalar(select(Membership.customer_id).where(Membership.user_id == user_id).limit(1))

@@ -1,0 +1,5 @@
+"""`flask catalog` commands."""
+
+from flask.cli import AppGroup
+
+commands = AppGroup("catalog")

@@ -1,0 +1,150 @@
+"""Reads app templates from disk and names the file and line of everything that is wrong with them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from portal.catalog.app_templates import AppTemplate, Category
+from portal.catalog.template_checks import Location, findings
+
+APPS_DIRECTORY = Path(__file__).parent / "apps"
+CATEGORIES_FILE = "_categories.yaml"
+
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing to mend; `line` counts from 1."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class InvalidTemplate(ValueError):
+    """One or more template files are wrong; the text is one problem per line."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def load_app_templates(directory: Path = APPS_DIRECTORY) -> dict[str, AppTemplate]:
+    """All templates of a directory by slug, sorted by slug.
+
+    InvalidTemplate names every problem of every file, so that one run shows the whole work. Files whose name
+    begins with an underscore are not templates.
+    """
+    categories = {category.slug for category in load_categories(directory)}
+    templates: dict[str, AppTemplate] = {}
+    problems: list[Problem] = []
+    for path in sorted(directory.glob("[!_]*.yaml")):
+        try:
+            templates[path.stem] = check_file(path, categories)
+        except InvalidTemplate as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InvalidTemplate(problems)
+    return templates
+
+
+def load_categories(directory: Path = APPS_DIRECTORY) -> tuple[Category, ...]:
+    """The catalog's shelves, in the order in which they are shown."""
+    document = _Document(directory / CATEGORIES_FILE)
+    return document.validated(TypeAdapter(tuple[Category, ...]))
+
+
+def check_file(path: Path, categories: set[str] | None = None) -> AppTemplate:
+    """One template, or InvalidTemplate with every problem of the file.
+
+    The category is compared with `categories` when given. A file that cannot be read at all is an OSError.
+    """
+    document = _Document(path)
+    template: AppTemplate = document.validated(TypeAdapter(AppTemplate))
+    problems = [document.problem(at, message) for at, message in findings(template)]
+    if template.slug != path.stem:
+        problems.append(document.problem(("slug",), f"slug {template.slug} differs from the file's name"))
+    if categories is not None and template.category not in categories:
+        problems.append(
+            document.problem(("category",), f"category {template.category} is not in {CATEGORIES_FILE}")
+        )
+    if problems:
+        raise InvalidTemplate(problems)
+    return template
+
+
+class _Document:
+    """A YAML file with the line of every key; a repeated key is an error, as YAML itself demands."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.name
+        text = path.read_text(encoding="utf-8")
+        try:
+            self._root = yaml.compose(text, Loader=yaml.SafeLoader)
+            self._data = yaml.safe_load(text)
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise InvalidTemplate([Problem(self._file, line, str(error.problem))]) from error
+        repeated = [
+            Problem(self._file, line, f"key {key} is repeated") for key, line in _repeated_keys(self._root)
+        ]
+        if repeated:
+            raise InvalidTemplate(repeated)
+
+    def validated(self, adapter: TypeAdapter[Model]) -> Model:
+        try:
+            return adapter.validate_python(self._data)
+        except ValidationError as error:
+            raise InvalidTemplate([self._pydantic_problem(entry) for entry in error.errors()]) from error
+
+    def problem(self, at: Location, message: str) -> Problem:
+        path = ".".join(str(part) for part in at)
+        return Problem(self._file, self._line(at), f"{path}: {message}" if path else message)
+
+    def _pydantic_problem(self, entry: Mapping) -> Problem:
+        """In the words a template's author uses: "field required", "unknown key", not the library's."""
+        at = tuple(part for part in entry["loc"] if part != "[key]")
+        plain = {"missing": "field required", "extra_forbidden": "unknown key"}
+        message = plain.get(entry["type"]) or entry["msg"].removeprefix("Value error, ")
+        return self.problem(at, message)
+
+    def _line(self, at: Location) -> int:
+        """The line of the key that `at` leads to, or of its nearest parent when the key is missing."""
+        node, line = self._root, 1
+        for part in at:
+            found = _child(node, part)
+            if found is None:
+                break
+            node, line = found
+        return line
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return value, key.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part].start_mark.line + 1
+    return None
+
+
+def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.value, key.start_mark.line + 1
+            seen.add(key.value)
+            yield from _repeated_keys(value)

@@ -1,0 +1,5 @@
+"""Pages of catalog."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("catalog", __name__)

@@ -1,0 +1,279 @@
+"""Work queued in the same transaction as its cause, so that it is never lost and never invented.
+
+`enqueue` writes a row; after the commit the row's id becomes the id of an RQ job. Whoever runs it claims the row
+first, so a second run of the same message waits for the first one's lease. Redis may lose everything: `sweep` pushes
+again what is due and not done.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from flask import current_app
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from sqlalchemy import Index, String, Text, or_, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from portal.core import clock
+from portal.core.db import Base, Identified, transaction
+
+log = structlog.get_logger()
+
+JOB_TIMEOUT_S = 120
+LEASE = timedelta(seconds=JOB_TIMEOUT_S + 30)
+PUSH_AGAIN_AFTER = timedelta(minutes=2)
+ATTEMPTS_MAX = 12
+QUEUES = ("urgent", "default", "slow")
+"""Names in the order a worker serves them."""
+
+_current: ContextVar[UUID | None] = ContextVar("outbox_message", default=None)
+
+
+class OutboxMessage(Identified, Base):
+    """One piece of work: the job's name, its arguments, when it is due and how it ended."""
+
+    __tablename__ = "outbox_message"
+    __table_args__ = (
+        Index(
+            "ix_outbox_message_due", "run_at", postgresql_where=text("done_at IS NULL AND failed_at IS NULL")
+        ),
+    )
+
+    name: Mapped[str] = mapped_column(String(80))
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    queue: Mapped[str] = mapped_column(String(20), default="default")
+    unique_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    created_at: Mapped[datetime]
+    run_at: Mapped[datetime]
+    pushed_at: Mapped[datetime | None]
+    claimed_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    done_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message this process may run now, until its lease ends."""
+
+    id: UUID
+    name: str
+    arguments: dict[str, Any]
+    attempts: int
+
+
+def enqueue(
+    session: Session,
+    name: str,
+    *,
+    run_at: datetime | None = None,
+    queue: str = "default",
+    unique_key: str | None = None,
+    **arguments: Any,
+) -> UUID | None:
+    """Queues `jobs.<name>(**arguments)` with the surrounding transaction; arguments are ids and short strings.
+
+    With `unique_key` a repeat queues nothing and returns None.
+    """
+    assert queue in QUEUES, queue
+    now = clock.now()
+    plain = {key: str(value) if isinstance(value, UUID) else value for key, value in arguments.items()}
+    message = OutboxMessage(
+        name=name, arguments=plain, queue=queue, unique_key=unique_key, created_at=now, run_at=run_at or now
+    )
+    if unique_key is not None:
+        return _enqueue_once(session, message)
+    session.add(message)
+    session.flush([message])
+    session.info.setdefault("unpushed", []).append(message)
+    return message.id
+
+
+def _enqueue_once(session: Session, message: OutboxMessage) -> UUID | None:
+    from portal.core.ids import new_id
+
+    values = {
+        "id": new_id(),
+        "name": message.name,
+        "arguments": message.arguments,
+        "queue": message.queue,
+        "unique_key": message.unique_key,
+        "created_at": message.created_at,
+        "run_at": message.run_at,
+        "attempts": 0,
+    }
+    statement = upsert(OutboxMessage).values(values).on_conflict_do_nothing(index_elements=["unique_key"])
+    stored = session.scalar(statement.returning(OutboxMessage.id))
+    if stored is not None:
+        message.id = stored
+        session.info.setdefault("unpushed", []).append(message)
+    return stored
+
+
+def push(messages: Iterable[OutboxMessage]) -> int:
+    """Hands committed messages to RQ; returns how many. Redis being away is logged: the sweeper comes again."""
+    pushed = 0
+    for message in messages:
+        try:
+            _push_one(message)
+        except RedisError as error:
+            log.warning(
+                "outbox.push_failed", name=message.name, id=str(message.id), error=type(error).__name__
+            )
+            break
+        pushed += 1
+    return pushed
+
+
+def _push_one(message: OutboxMessage) -> None:
+    queue = Queue(message.queue, connection=redis_connection())
+    call: dict[str, Any] = {
+        "args": (str(message.id),),
+        "job_id": str(message.id),
+        "job_timeout": JOB_TIMEOUT_S,
+        "result_ttl": 300,
+        "failure_ttl": 86_400,
+        "description": message.name,
+    }
+    if message.run_at > clock.now():
+        queue.enqueue_at(message.run_at, "jobs.runner.perform", **call)
+    else:
+        queue.enqueue("jobs.runner.perform", **call)
+
+
+def sweep(session: Session, *, now: datetime, limit: int = 500) -> list[OutboxMessage]:
+    """Marks and returns what is due, not done and not just pushed, for `push` after the commit."""
+    stale = now - PUSH_AGAIN_AFTER
+    due = (
+        select(OutboxMessage)
+        .where(
+            OutboxMessage.done_at.is_(None),
+            OutboxMessage.failed_at.is_(None),
+            OutboxMessage.run_at <= now,
+            or_(OutboxMessage.claimed_until.is_(None), OutboxMessage.claimed_until <= now),
+            or_(OutboxMessage.pushed_at.is_(None), OutboxMessage.pushed_at <= stale),
+            # A fresh message was pushed by its own commit a moment ago: give that one time to arrive.
+            OutboxMessage.run_at <= now - timedelta(seconds=5),
+        )
+        .order_by(OutboxMessage.run_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    messages = list(session.scalars(due))
+    for message in messages:
+        message.pushed_at = now
+    session.info.setdefault("unpushed", []).extend(messages)
+    return messages
+
+
+def claim(session: Session, message_id: UUID, *, now: datetime) -> Claim | None:
+    """Takes the message for one lease; None when it is done, failed, not due or somebody else runs it."""
+    statement = (
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.id == message_id,
+            OutboxMessage.done_at.is_(None),
+            OutboxMessage.failed_at.is_(None),
+            OutboxMessage.run_at <= now + timedelta(seconds=1),
+            or_(OutboxMessage.claimed_until.is_(None), OutboxMessage.claimed_until <= now),
+        )
+        .values(claimed_until=now + LEASE, attempts=OutboxMessage.attempts + 1)
+        .returning(OutboxMessage.name, OutboxMessage.arguments, OutboxMessage.attempts)
+        .execution_options(synchronize_session=False)
+    )
+    row = session.execute(statement).one_or_none()
+    return Claim(message_id, row.name, row.arguments, row.attempts) if row else None
+
+
+def complete(session: Session, *, now: datetime) -> None:
+    """Marks the message this job runs for as done, in the job's own recording transaction."""
+    message_id = _current.get()
+    if message_id is not None:
+        session.execute(
+            update(OutboxMessage)
+            .where(OutboxMessage.id == message_id, OutboxMessage.done_at.is_(None))
+            .values(done_at=now, claimed_until=None, last_error=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def again(session: Session, *, now: datetime, after: timedelta, reason: str | None = None) -> None:
+    """Makes the running message due once more in a while; the lease ends with this transaction."""
+    message_id = _current.get()
+    if message_id is None:
+        return
+    message = session.get_one(OutboxMessage, message_id, with_for_update=True, populate_existing=True)
+    message.run_at = now + after
+    message.claimed_until, message.pushed_at, message.last_error = None, now, reason
+    session.info.setdefault("unpushed", []).append(message)
+
+
+def record_failure(session: Session, claim: Claim, *, now: datetime, error: str) -> bool:
+    """Notes a failed attempt and plans the next one; returns False when attempts are used up."""
+    message = session.get_one(OutboxMessage, claim.id, with_for_update=True, populate_existing=True)
+    message.last_error, message.claimed_until = error[:2000], None
+    if claim.attempts >= ATTEMPTS_MAX:
+        message.failed_at = now
+        return False
+    message.run_at = now + retry_pause(claim.attempts)
+    message.pushed_at = now
+    session.info.setdefault("unpushed", []).append(message)
+    return True
+
+
+def retry_pause(attempts: int) -> timedelta:
+    """2 s, 4 s, 8 s … at most 15 minutes."""
+    return timedelta(seconds=min(2**attempts, 900))
+
+
+class running:  # noqa: N801 - reads as a word: `with outbox.running(claim)`
+    """Names the message that the surrounding code runs for."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._claim.id)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+
+
+def resolve(name: str) -> Any:
+    """The job function `jobs.<module>.<function>` behind a message's name."""
+    module, _, function = name.rpartition(".")
+    return getattr(importlib.import_module(f"jobs.{module}"), function)
+
+
+def redis_connection() -> Redis:
+    """This process's Redis connection."""
+    return current_app.extensions["redis"]
+
+
+def run_one(claim: Claim) -> None:
+    """Runs a claimed message's job and marks it done when the job did not do so itself."""
+    with running(claim):
+        resolve(claim.name)(**claim.arguments)
+    with transaction() as session:
+        session.execute(
+            update(OutboxMessage)
+            .where(
+                OutboxMessage.id == claim.id,
+                OutboxMessage.done_at.is_(None),
+                OutboxMessage.claimed_until.is_not(None),
+            )
+            .values(done_at=clock.now(), claimed_until=None)
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,1 @@
+"""The customer's home page: composes many packages."""

@@ -1,0 +1,5 @@
+"""Pages of instances."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("instances", __name__)

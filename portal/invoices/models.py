@@ -1,0 +1,99 @@
+"""Documents, their lines, and the counters that number them without a gap."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.core.db import Base, Identified
+from portal.core.money import Money
+
+
+class Series(StrEnum):
+    """A numbering series; each runs gapless per year."""
+
+    RECEIPT = "RECEIPT"
+    INVOICE = "INVOICE"
+    CREDIT_NOTE = "CREDIT_NOTE"
+
+
+class DocumentStatus(StrEnum):
+    DRAFT = "DRAFT"  # made by the sale, not numbered yet
+    ISSUED = "ISSUED"
+    VOID = "VOID"
+
+
+class DocumentSeries(Base):
+    """The last number given in a series and year; its row lock makes numbers gapless."""
+
+    __tablename__ = "document_series"
+
+    series: Mapped[str] = mapped_column(String(20), primary_key=True)
+    year: Mapped[int] = mapped_column(primary_key=True)
+    last_number: Mapped[int] = mapped_column(default=0)
+
+
+class Document(Identified, Base):
+    """A receipt, invoice or credit note. Amounts are whole rupiah; `total = net + ppn`, prices include PPN."""
+
+    __tablename__ = "document"
+    __table_args__ = (
+        UniqueConstraint("series", "year", "number"),
+        UniqueConstraint("reference_kind", "reference_id", "series"),
+        Index("ix_document_customer_id_created_at", "customer_id", "created_at"),
+        CheckConstraint("net + ppn = total", name="sums"),
+        CheckConstraint("(status = 'DRAFT') = (number IS NULL)", name="issued_is_numbered"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
+    series: Mapped[str] = mapped_column(String(20))
+    status: Mapped[str] = mapped_column(String(10), default=DocumentStatus.DRAFT)
+    year: Mapped[int | None]
+    number: Mapped[int | None]
+    currency: Mapped[str] = mapped_column(String(3), default="IDR")
+    net: Mapped[int]
+    ppn: Mapped[int]
+    total: Mapped[int]
+    ppn_rate_percent: Mapped[int] = mapped_column(default=0)
+    ppn_base: Mapped[int] = mapped_column(default=0)  # DPP nilai lain
+    buyer: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)  # name and e-mail as they were
+    reference_kind: Mapped[str] = mapped_column(String(30))  # payment_attempt | subscription_charge | …
+    reference_id: Mapped[UUID]
+    corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("document.id"))
+    tax_invoice_number: Mapped[str | None] = mapped_column(
+        String(20)
+    )  # NSFP, assigned by Coretax, filled later
+    created_at: Mapped[datetime]
+    issued_at: Mapped[datetime | None]
+    pdf: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    pdf_rendered_at: Mapped[datetime | None]
+
+    lines: Mapped[list[DocumentLine]] = relationship(lazy="raise", order_by="DocumentLine.position")
+
+    @property
+    def total_money(self) -> Money:
+        return Money(self.total, self.currency)
+
+    @property
+    def label(self) -> str:
+        """`INV/2026/000123`; a draft has none yet."""
+        prefix = {"RECEIPT": "RCP", "INVOICE": "INV", "CREDIT_NOTE": "CN"}[self.series]
+        return f"{prefix}/{self.year}/{self.number:06d}" if self.number else ""
+
+
+class DocumentLine(Identified, Base):
+    __tablename__ = "document_line"
+    __table_args__ = (UniqueConstraint("document_id", "position"),)
+
+    document_id: Mapped[UUID] = mapped_column(ForeignKey("document.id"))
+    position: Mapped[int]
+    code: Mapped[str] = mapped_column(String(60))  # worded when shown
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    quantity: Mapped[int] = mapped_column(default=1)
+    amount: Mapped[int]  # whole rupiah for the line, PPN included

@@ -1,0 +1,5 @@
+"""Pages of invoices."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("invoices", __name__)

@@ -1,0 +1,61 @@
+"""Notices and the mails that carry them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, Identified
+
+
+class MailStatus(StrEnum):
+    QUEUED = "QUEUED"
+    SENT = "SENT"
+    FAILED = "FAILED"
+
+
+class Notice(Identified, Base):
+    """Something a customer was told. `unique_key` keeps anybody from being told twice."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index("ix_notice_customer_id_created_at", "customer_id", "created_at"),
+        Index("ix_notice_unread", "customer_id", postgresql_where=text("read_at IS NULL")),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
+    code: Mapped[str] = mapped_column(String(60))
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    unique_key: Mapped[str] = mapped_column(String(200), unique=True)
+    created_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+
+
+class Mail(Identified, Base):
+    """One mail to one address, worded in `language` when it is sent, with its delivery state.
+
+    `secret_parameters` (one-time links) are encrypted and erased once the mail has left.
+    """
+
+    __tablename__ = "mail"
+    __table_args__ = (Index("ix_mail_customer_id", "customer_id"),)
+
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id"))
+    to_address: Mapped[str] = mapped_column(String(254))
+    language: Mapped[str] = mapped_column(String(5), default="id")
+    code: Mapped[str] = mapped_column(String(60))
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    secret_parameters: Mapped[str | None] = mapped_column(Text)
+    document_id: Mapped[UUID | None]  # a PDF to attach; invoices are a higher package, so no foreign key
+    unique_key: Mapped[str] = mapped_column(String(200), unique=True)
+    status: Mapped[str] = mapped_column(String(10), default=MailStatus.QUEUED)
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(String(300))
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]

@@ -1,0 +1,1 @@
+"""Payments through gateways: top-ups, their attempts, and every notification kept as it came."""

@@ -1,0 +1,5 @@
+"""Notifications from gateways."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("webhooks", __name__)

@@ -1,0 +1,1 @@
+"""Kubernetes: what an instance needs there (`manifests`, pure) and the talk with the API server."""

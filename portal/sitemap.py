@@ -1,0 +1,40 @@
+"""Every blueprint and where it answers, in one line each. What is not listed here does not exist."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from flask import Flask
+
+SITEMAP: list[tuple[str, str]] = [
+    # package                      URL prefix
+    ("portal.web.views", ""),  # home, language, help, robots, sitemap
+    ("portal.web.health", ""),  # /healthz /readyz /metrics
+    ("portal.accounts.views", ""),  # /register /sign-in /reset …, /profile /security
+    ("portal.catalog.views", "/catalog"),
+    ("portal.dashboard.views", "/dashboard"),
+    ("portal.wallet.views", "/wallet"),
+    ("portal.payments.views", "/top-ups"),
+    ("portal.payments.webhooks", "/webhooks"),
+    ("portal.invoices.views", "/invoices"),
+    ("portal.subscriptions.views", "/subscriptions"),
+    ("portal.instances.views", "/instances"),
+    ("portal.notices.views", "/notices"),
+]
+
+COMMANDS: list[str] = [
+    "portal.catalog.commands",
+    "portal.wallet.commands",
+    "portal.accounts.commands",
+    "portal.core.commands",
+    "portal.dashboard.commands",
+]
+"""Modules with a click group named `commands`: `flask catalog`, `flask books`, `flask accounts`, …"""
+
+
+def register(app: Flask) -> None:
+    """Mounts every blueprint (`blueprint` in each module) and command group (`commands`)."""
+    for module, prefix in SITEMAP:
+        app.register_blueprint(import_module(module).blueprint, url_prefix=prefix or None)
+    for module in COMMANDS:
+        app.cli.add_command(import_module(module).commands)

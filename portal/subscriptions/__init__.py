@@ -1,0 +1,1 @@
+"""Subscribing to a plan and everything that follows; composes the packages below it."""

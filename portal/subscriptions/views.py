@@ -1,0 +1,5 @@
+"""Pages of subscriptions."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("subscriptions", __name__)

@@ -1,0 +1,17 @@
+"""Imports every table, for migrations and for tests that look at the whole schema."""
+
+from portal.accounts import models as accounts
+from portal.audit import models as audit
+from portal.catalog import models as catalog
+from portal.core import job_runs, outbox, switches
+from portal.instances import models as instances
+from portal.invoices import models as invoices
+from portal.notices import models as notices
+from portal.payments import models as payments
+from portal.subscriptions import models as subscriptions
+from portal.wallet import models as wallet
+
+__all__ = [
+    "accounts", "audit", "catalog", "instances", "invoices", "job_runs", "notices", "outbox", "payments",
+    "subscriptions", "switches", "wallet",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""The ledger, and the list of transactions a customer sees."""

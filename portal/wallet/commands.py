@@ -1,0 +1,5 @@
+"""`flask books` commands."""
+
+from flask.cli import AppGroup
+
+commands = AppGroup("books")

@@ -1,0 +1,1 @@
+"""What every HTML edge shares: rendering, access, error pages, filters, security headers, languages."""

@@ -1,0 +1,74 @@
+"""Who may enter: every route declares it with one decorator, and one hook enforces it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app, request
+from flask_login import current_user
+
+from portal.core.errors import Forbidden, NotFound
+from portal.web import htmx
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Access(StrEnum):
+    ANYONE = "anyone"
+    VISITOR = "visitor"  # only while signed out: sign-in and registration
+    CUSTOMER = "customer"
+    ADMINISTRATOR = "administrator"
+    GATEWAY = "gateway"  # an outside system that proves itself inside the view
+    OPERATOR = "operator"  # health and metrics
+
+
+def access(level: Access) -> Callable[[View], View]:
+    """Declares who may call a view; the check itself is `enforce`, in one place."""
+
+    def declare(view: View) -> View:
+        view.access = level  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+anyone = access(Access.ANYONE)
+visitor = access(Access.VISITOR)
+customer = access(Access.CUSTOMER)
+administrator = access(Access.ADMINISTRATOR)
+gateway = access(Access.GATEWAY)
+operator = access(Access.OPERATOR)
+
+
+def declared(app: Flask, endpoint: str) -> Access | None:
+    """What the view behind `endpoint` declares."""
+    if endpoint == "static":
+        return Access.ANYONE
+    return getattr(app.view_functions[endpoint], "access", None)
+
+
+def enforce() -> Response | None:
+    """Runs before every request: sends visitors to sign in, refuses the rest."""
+    if request.endpoint is None or request.endpoint == "static":
+        return None
+    level = declared(current_app, request.endpoint)
+    assert level is not None, f"{request.endpoint} declares no access"
+    if level in (Access.ANYONE, Access.GATEWAY, Access.OPERATOR):
+        return None
+    if level is Access.VISITOR:
+        return htmx.leave_for(_home()) if current_user.is_authenticated else None
+    if not current_user.is_authenticated:
+        return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+    if level is Access.ADMINISTRATOR and not current_user.is_administrator:
+        raise NotFound
+    if level is Access.CUSTOMER and not current_user.is_active:
+        raise Forbidden
+    return None
+
+
+def _home() -> str:
+    from flask import url_for
+
+    return url_for("dashboard.overview")

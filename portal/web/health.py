@@ -1,0 +1,100 @@
+"""Health for machines: alive, ready, and metrics."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from redis.exceptions import RedisError
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from config import settings
+from portal.core import clock
+from portal.core.crypto import same
+from portal.core.db import db
+from portal.core.errors import NotFound
+from portal.core.outbox import OutboxMessage
+from portal.web import metrics
+from portal.web.guards import operator
+
+blueprint = Blueprint("health", __name__)
+QUEUE_OLD_AFTER = timedelta(minutes=10)
+
+
+@blueprint.get("/healthz")
+@operator
+def live() -> Any:
+    """This process answers."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+@operator
+def ready() -> Any:
+    """This process can serve: database migrated and Redis there. Old work in the queue is told, not refused."""
+    checks = {"database": _database(), "redis": _redis()}
+    if checks["database"] == "ok":
+        checks["queue"] = _queue(db.session())
+    good = checks["database"] == checks["redis"] == "ok"
+    return jsonify(status="ok" if good else "unavailable", checks=checks), 200 if good else 503
+
+
+@blueprint.get("/metrics")
+@operator
+def prometheus() -> Response:
+    """Prometheus text; behind METRICS_TOKEN, or for loopback callers when none is set."""
+    if not _may_scrape():
+        raise NotFound
+    body = generate_latest(metrics.registry) + generate_latest(_gauges(db.session()))
+    return Response(body, content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_scrape() -> bool:
+    token = settings().metrics_token.get_secret_value()
+    if token:
+        return same(request.headers.get("Authorization", ""), f"Bearer {token}")
+    return request.remote_addr in ("127.0.0.1", "::1")
+
+
+def _database() -> str:
+    try:
+        db.session().execute(text("SELECT version_num FROM alembic_version")).one()
+    except SQLAlchemyError:
+        db.session.rollback()
+        return "unavailable"
+    return "ok"
+
+
+def _redis() -> str:
+    try:
+        current_app.extensions["redis"].ping()
+    except RedisError:
+        return "unavailable"
+    return "ok"
+
+
+def _queue(session: Session) -> str:
+    oldest = session.scalar(_open_messages(func.min(OutboxMessage.run_at)))
+    late = oldest is not None and clock.now() - oldest > QUEUE_OLD_AFTER
+    return "old work is waiting: is a worker running?" if late else "ok"
+
+
+def _open_messages(what: Any) -> Any:
+    return select(what).where(OutboxMessage.done_at.is_(None), OutboxMessage.failed_at.is_(None))
+
+
+def _gauges(session: Session) -> CollectorRegistry:
+    """Figures read from the database at scrape time."""
+    registry = CollectorRegistry()
+    waiting = Gauge("minispod_outbox_waiting", "Messages not done.", registry=registry)
+    failed = Gauge("minispod_outbox_failed", "Messages given up on.", registry=registry)
+    age = Gauge("minispod_outbox_oldest_seconds", "Age of the oldest due message.", registry=registry)
+    waiting.set(session.scalar(_open_messages(func.count())) or 0)
+    failed.set(session.scalar(select(func.count()).where(OutboxMessage.failed_at.is_not(None))) or 0)
+    oldest = session.scalar(_open_messages(func.min(OutboxMessage.run_at)))
+    age.set(max(0.0, (clock.now() - oldest).total_seconds()) if oldest else 0.0)
+    return registry

@@ -1,0 +1,37 @@
+"""Prometheus metrics: requests by route and status, how long they took; money and queues are read on scrape."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+registry = CollectorRegistry()
+requests_total = Counter(
+    "minispod_requests_total",
+    "Requests by route and status.",
+    ["route", "method", "status"],
+    registry=registry,
+)
+request_seconds = Histogram(
+    "minispod_request_seconds", "Time to answer, in seconds, by route.", ["route"], registry=registry
+)
+
+
+def register(app: Flask) -> None:
+    """Counts and times every request."""
+    app.before_request(_start)
+    app.after_request(_stop)
+
+
+def _start() -> None:
+    g.started_s = time.perf_counter()
+
+
+def _stop(response: Response) -> Response:
+    route = str(request.url_rule) if request.url_rule else "(none)"
+    requests_total.labels(route, request.method, response.status_code).inc()
+    if "started_s" in g:
+        request_seconds.labels(route).observe(time.perf_counter() - g.started_s)
+    return response

@@ -1,0 +1,5 @@
+"""Pages of web."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("web", __name__)

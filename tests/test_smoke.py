@@ -1,0 +1,2 @@
+def test_ready(client):
+    assert client.get("/readyz").status_code == 200
