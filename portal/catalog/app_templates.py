@@ -87,7 +87,7 @@ class GeneratedSecret(Frozen):
 
 
 class Credential(Frozen):
-    """A line of the instance page's "how to sign in"; a hidden value is shown on demand only."""
+    """A line below `sign_in` on the instance page; a hidden value is shown on demand only."""
 
     label: Localized
     value: Text
@@ -96,8 +96,8 @@ class Credential(Frozen):
 
 class HttpCheck(Frozen):
     path: Annotated[str, StringConstraints(pattern=r"^/\S*$")]
-    #: Sent as the Host header, for apps that refuse or redirect names they do not know.
-    host: Text | None = None
+    #: For apps that refuse or redirect a Host, or a missing X-Forwarded-Proto, that is not their own.
+    headers: dict[Text, Text] = Field(default_factory=dict)
 
 
 class Probe(Frozen):
@@ -199,7 +199,8 @@ class AppTemplate(Frozen):
     source: tuple[Text, ...] = Field(min_length=1, strict=False)
     minimum: Minimum
     secrets: dict[SecretName, GeneratedSecret] = Field(default_factory=dict)
-    credentials: tuple[Credential, ...] = Field(min_length=1, strict=False)
+    sign_in: Localized
+    credentials: tuple[Credential, ...] = Field(default=(), strict=False)
     first_steps: tuple[Localized, ...] = Field(min_length=1, strict=False)
     fs_group: Positive
     containers: tuple[Container, ...] = Field(min_length=1, strict=False)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 
 #: Known for every instance, whatever the app.
-COMMON = frozenset({"url", "host", "name", "customer.email"})
+COMMON = frozenset({"url", "scheme", "host", "name", "customer.email"})
 
 
 def placeholders_in(text: str) -> list[str]:

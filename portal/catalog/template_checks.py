@@ -114,8 +114,8 @@ def _open_texts(at: Location, container: Container) -> Iterator[tuple[Location, 
             yield (*at, field, index), text
     for probe_name in ("readiness", "liveness"):
         probe = getattr(container, probe_name)
-        if probe and probe.http and probe.http.host:
-            yield (*at, probe_name, "http", "host"), probe.http.host
+        for name, value in probe.http.headers.items() if probe and probe.http else ():
+            yield (*at, probe_name, "http", "headers", name), value
         for index, text in enumerate(probe.command or () if probe else ()):
             yield (*at, probe_name, "command", index), text
 

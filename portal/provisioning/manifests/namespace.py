@@ -8,8 +8,8 @@ from portal.provisioning.manifests.wanted import ClusterSettings, NamespaceSpec
 
 Manifest = dict[str, Any]
 
-#: cert-manager answers an ACME challenge with a pod beside the app, one per Ingress. The quota leaves room for
-#: it; without, no certificate would ever be issued to a customer who uses the whole plan.
+#: cert-manager answers an ACME challenge with a pod beside the app, one per Ingress. The quota leaves room
+#: for it; without, no certificate would ever be issued to a customer who uses the whole plan.
 #: Source: https://cert-manager.io/docs/configuration/acme/http01/ (default limits of the solver pod)
 SOLVER_CPU_MILLICORES = 100
 SOLVER_MEMORY_MIB = 64

@@ -20,7 +20,7 @@ CPU_RESERVED_PERCENT = 25
 
 def pod_spec(spec: InstanceSpec, template: AppTemplate, *, claim_name: str) -> Manifest:
     """Sidecars are init containers that keep running (Kubernetes 1.29 and later): they are up before the app
-    starts and outlive it, so an app neither crashes while its database is made nor loses it while stopping."""
+    starts and outlive it, so an app neither crashes while its database is made nor loses it at its end."""
     resources = split_resources(spec, template.containers)
     build = {c.name: _container(c, spec, resources[c.name]) for c in template.containers}
     pod: Manifest = {
@@ -163,8 +163,9 @@ def _question(probe: Probe, container: Container, values: Mapping[str, str]) -> 
         return {"tcpSocket": {"port": port}}
     assert probe.http is not None
     question: Manifest = {"path": probe.http.path, "port": port}
-    if probe.http.host:
-        question["httpHeaders"] = [{"name": "Host", "value": resolve(probe.http.host, values)}]
+    headers = probe.http.headers.items()
+    if headers:
+        question["httpHeaders"] = [{"name": name, "value": resolve(value, values)} for name, value in headers]
     return {"httpGet": question}
 
 

@@ -25,8 +25,8 @@ class ClusterSettings:
 
     `issuer` is a cert-manager ClusterIssuer, None when certificates come from elsewhere. `cluster_cidrs` are
     the pod, service and node networks that customers must not reach; private ranges are refused anyway.
-    `dns_cidrs` is for a node-local DNS cache, whose address is not a pod's. An empty `storage_class` means the
-    cluster's default.
+    `dns_cidrs` is for a node-local DNS cache, whose address is not a pod's. An empty `storage_class` means
+    the cluster's default.
     """
 
     apps_domain: str
@@ -96,6 +96,7 @@ class InstanceSpec:
         values = {
             "url": self.url,
             "host": self.host,
+            "scheme": self.url.partition("://")[0],
             "name": self.name,
             "customer.email": self.customer_email,
         }
