@@ -103,7 +103,7 @@ class _Document:
         try:
             return adapter.validate_python(self._data)
         except ValidationError as error:
-            raise InvalidTemplate([self._pydantic_problem(entry) for entry in error.errors()]) from error
+            raise InvalidTemplate([self._pydantic_problem(entry) for entry in _causes(error)]) from error
 
     def problem(self, at: Location, message: str) -> Problem:
         path = ".".join(str(part) for part in at)
@@ -125,6 +125,21 @@ class _Document:
                 break
             node, line = found
         return line
+
+
+def _causes(error: ValidationError) -> list[Mapping]:
+    """Without the complaint that a list is too short, which only echoes that one of its items was dropped."""
+    entries = error.errors()
+    places = [entry["loc"] for entry in entries]
+    return [
+        entry
+        for entry in entries
+        if entry["type"] != "too_short" or not any(_is_inside(place, entry["loc"]) for place in places)
+    ]
+
+
+def _is_inside(place: tuple, parent: tuple) -> bool:
+    return len(place) > len(parent) and place[: len(parent)] == parent
 
 
 def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, int] | None:
