@@ -36,8 +36,8 @@ class WantedState(StrEnum):
 
 
 class Instance(Identified, Base):
-    """One app of a customer. `fenced_at`: nothing may start it any more; `cleaned_up_at`: the cluster confirmed
-    that nothing labelled with it is left, which is what frees its slot."""
+    """One app of a customer. `fenced_at`: nothing may start it any more; `cleaned_up_at`: the cluster
+    confirmed that nothing labelled with it is left, which is what frees its slot."""
 
     __tablename__ = "instance"
     __table_args__ = (

@@ -1,0 +1,45 @@
+"""Refusals around instances."""
+
+from flask_babel import lazy_gettext as _l
+
+from portal.core.errors import Conflict, NotFound, PortalError
+
+
+class InstanceNotFound(NotFound):
+    code = "INSTANCE_NOT_FOUND"
+
+
+class CannotStart(Conflict):
+    code = "CANNOT_START"
+    message = _l("This app cannot be started as it is now. Look at its state, then try again.")
+
+
+class CannotStop(Conflict):
+    code = "CANNOT_STOP"
+    message = _l("This app cannot be stopped as it is now. Look at its state, then try again.")
+
+
+class CannotRestart(Conflict):
+    code = "CANNOT_RESTART"
+    message = _l("This app cannot be restarted as it is now. Look at its state, then try again.")
+
+
+class CannotDelete(Conflict):
+    code = "CANNOT_DELETE"
+    message = _l("This app cannot be deleted right now: it is still being set up or already being removed.")
+
+
+class NameNotTyped(PortalError):
+    """The confirmation does not carry the instance's name."""
+
+    status = 422
+    code = "NAME_NOT_TYPED"
+    message = _l("Nothing was deleted. Type the app's name exactly as shown to confirm.")
+
+
+class UnknownApp(PortalError):
+    """The catalog sells a service whose app template is not there: an operator's mistake."""
+
+    status = 409
+    code = "UNKNOWN_APP"
+    message = _l("This app cannot be set up at the moment. Nothing was charged.")

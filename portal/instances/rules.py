@@ -1,0 +1,99 @@
+"""Which state may follow which, and what a customer may ask for. Pure: a button and its action ask the same."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from portal.instances.models import Instance, InstanceState, WantedState
+
+PENDING, PROVISIONING, RUNNING, STOPPED, SUSPENDED, ERROR, TERMINATED, MAINTENANCE = InstanceState
+
+MOVES: dict[InstanceState, frozenset[InstanceState]] = {
+    # from          to
+    PENDING: frozenset({PROVISIONING, ERROR, TERMINATED}),
+    PROVISIONING: frozenset({RUNNING, STOPPED, SUSPENDED, ERROR, TERMINATED, MAINTENANCE}),
+    RUNNING: frozenset({PROVISIONING, STOPPED, SUSPENDED, ERROR, TERMINATED, MAINTENANCE}),
+    STOPPED: frozenset({PROVISIONING, SUSPENDED, ERROR, TERMINATED, MAINTENANCE}),
+    SUSPENDED: frozenset({PROVISIONING, STOPPED, TERMINATED, MAINTENANCE}),
+    ERROR: frozenset({PROVISIONING, RUNNING, STOPPED, SUSPENDED, TERMINATED, MAINTENANCE}),
+    MAINTENANCE: frozenset({PROVISIONING, RUNNING, STOPPED, SUSPENDED, ERROR, TERMINATED}),
+    TERMINATED: frozenset(),
+}
+"""Every allowed move. Nothing leaves TERMINATED, and a fenced instance (`can_move`) only ends."""
+
+ENDS = frozenset({ERROR, TERMINATED})
+CLEAN_UP_PAUSE_MIN = timedelta(seconds=3)
+OBSERVE_PAUSE_MAX = timedelta(minutes=10)
+
+
+def can_move(instance: Instance, to: InstanceState) -> bool:
+    """Whether the state may become `to`. To stay is no move. Fenced: nothing may start it again."""
+    if instance.fenced_at is not None and to not in ENDS:
+        return False
+    return to in MOVES[InstanceState(instance.state)]
+
+
+def can_start(instance: Instance) -> bool:
+    """Stopped, or stopping right now."""
+    return _is_customers(instance) and instance.wanted == WantedState.STOPPED
+
+
+def can_stop(instance: Instance) -> bool:
+    """Meant to run, and has run once: a first roll-out ends in success or in a refund."""
+    return (
+        _is_customers(instance) and instance.wanted == WantedState.RUNNING and instance.ready_at is not None
+    )
+
+
+def can_restart(instance: Instance) -> bool:
+    """As `can_stop`, but not while a start or restart is under way: clicks do not pile up."""
+    return can_stop(instance) and instance.state in (RUNNING, ERROR)
+
+
+def can_read_logs(instance: Instance) -> bool:
+    """There may be a pod to ask."""
+    return instance.fenced_at is None and instance.state != PENDING
+
+
+def can_see_credentials(instance: Instance) -> bool:
+    """As long as the app exists; they are of no use before its first start."""
+    return instance.fenced_at is None and _has_run(instance)
+
+
+def can_delete(instance: Instance) -> bool:
+    """What is not ending already; not in the first roll-out, which ends by itself within minutes."""
+    return instance.fenced_at is None and _has_run(instance)
+
+
+def is_first_roll_out(instance: Instance) -> bool:
+    """It never ran yet: its failure is refunded. A later failure is an outage, not a failed delivery."""
+    return not _has_run(instance)
+
+
+def is_unfinished(instance: Instance) -> bool:
+    """Something is under way that the page should show as it happens."""
+    if instance.fenced_at is not None:
+        return instance.cleaned_up_at is None
+    return instance.state == PENDING or instance.deadline_at is not None
+
+
+def clean_up_pause(*, fenced_at: datetime, now: datetime) -> timedelta:
+    """How long to wait before looking again whether everything is gone: a tenth of the time it took so far,
+    at least 3 s and at most 10 minutes. For ever: what is not confirmed gone keeps its slot."""
+    return min(max((now - fenced_at) / 10, CLEAN_UP_PAUSE_MIN), OBSERVE_PAUSE_MAX)
+
+
+def check_pause(*, interval: timedelta, deadline_at: datetime, now: datetime) -> timedelta:
+    """The usual interval until the deadline, then slower and slower: an outage is watched, not hammered."""
+    if now <= deadline_at:
+        return interval
+    return min(max((now - deadline_at) / 10, interval), OBSERVE_PAUSE_MAX)
+
+
+def _is_customers(instance: Instance) -> bool:
+    """Neither ending, nor suspended for money, nor in an administrator's hands."""
+    return instance.fenced_at is None and instance.state not in (SUSPENDED, TERMINATED, MAINTENANCE)
+
+
+def _has_run(instance: Instance) -> bool:
+    return instance.ready_at is not None
