@@ -171,7 +171,11 @@ def upgrade() -> None:
         sa.Column("total", sa.BigInteger(), nullable=False),
         sa.Column("ppn_rate_percent", sa.BigInteger(), nullable=False),
         sa.Column("ppn_base", sa.BigInteger(), nullable=False),
+        sa.Column("ppn_base_numerator", sa.BigInteger(), nullable=False),
+        sa.Column("ppn_base_denominator", sa.BigInteger(), nullable=False),
+        sa.Column("seller", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("buyer", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("language", sa.String(length=5), nullable=False),
         sa.Column("reference_kind", sa.String(length=30), nullable=False),
         sa.Column("reference_id", sa.Uuid(), nullable=False),
         sa.Column("corrects_id", sa.Uuid(), nullable=True),
@@ -179,7 +183,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pdf", sa.LargeBinary(), nullable=True),
+        sa.Column("pdf_asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pdf_rendered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("pdf_error", sa.String(length=200), nullable=True),
         sa.CheckConstraint(
             "(status = 'DRAFT') = (number IS NULL)", name=op.f("ck_document_issued_is_numbered")
         ),

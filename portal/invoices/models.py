@@ -23,6 +23,9 @@ class Series(StrEnum):
     CREDIT_NOTE = "CREDIT_NOTE"
 
 
+NUMBER_PREFIX: dict[str, str] = {Series.RECEIPT: "RCP", Series.INVOICE: "INV", Series.CREDIT_NOTE: "CN"}
+
+
 class DocumentStatus(StrEnum):
     DRAFT = "DRAFT"  # made by the sale, not numbered yet
     ISSUED = "ISSUED"
@@ -40,7 +43,11 @@ class DocumentSeries(Base):
 
 
 class Document(Identified, Base):
-    """A receipt, invoice or credit note. Amounts are whole rupiah; `total = net + ppn`, prices include PPN."""
+    """A receipt, invoice or credit note. Amounts are whole rupiah; `total = net + ppn`, prices include PPN.
+
+    Seller, buyer, rate and language are kept as they were, so that a reprint says what the original said.
+    `pdf` is filled by the rendering job; `pdf_error` says why there is none, and no money depends on either.
+    """
 
     __tablename__ = "document"
     __table_args__ = (
@@ -62,7 +69,11 @@ class Document(Identified, Base):
     total: Mapped[int]
     ppn_rate_percent: Mapped[int] = mapped_column(default=0)
     ppn_base: Mapped[int] = mapped_column(default=0)  # DPP nilai lain
-    buyer: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)  # name and e-mail as they were
+    ppn_base_numerator: Mapped[int] = mapped_column(default=1)  # ppn_base = net x numerator / denominator
+    ppn_base_denominator: Mapped[int] = mapped_column(default=1)
+    seller: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)  # name, address, npwp, email, brand
+    buyer: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)  # name, email, number, address, npwp
+    language: Mapped[str] = mapped_column(String(5), default="id")  # of the PDF
     reference_kind: Mapped[str] = mapped_column(String(30))  # payment_attempt | subscription_charge | …
     reference_id: Mapped[UUID]
     corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("document.id"))
@@ -72,7 +83,9 @@ class Document(Identified, Base):
     created_at: Mapped[datetime]
     issued_at: Mapped[datetime | None]
     pdf: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    pdf_asked_at: Mapped[datetime | None]
     pdf_rendered_at: Mapped[datetime | None]
+    pdf_error: Mapped[str | None] = mapped_column(String(200))
 
     lines: Mapped[list[DocumentLine]] = relationship(lazy="raise", order_by="DocumentLine.position")
 
@@ -83,11 +96,16 @@ class Document(Identified, Base):
     @property
     def label(self) -> str:
         """`INV/2026/000123`; a draft has none yet."""
-        prefix = {"RECEIPT": "RCP", "INVOICE": "INV", "CREDIT_NOTE": "CN"}[self.series]
-        return f"{prefix}/{self.year}/{self.number:06d}" if self.number else ""
+        return f"{NUMBER_PREFIX[self.series]}/{self.year}/{self.number:06d}" if self.number else ""
+
+    @property
+    def issued(self) -> bool:
+        return self.status == DocumentStatus.ISSUED
 
 
 class DocumentLine(Identified, Base):
+    """One line: a code worded when shown, and what it costs in all, PPN included."""
+
     __tablename__ = "document_line"
     __table_args__ = (UniqueConstraint("document_id", "position"),)
 
