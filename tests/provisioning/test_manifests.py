@@ -1,14 +1,10 @@
-"""Manifests as the API server will read them: valid, within the plan, and silent about secrets."""
+"""Manifests as the API server will read them: valid, within the plan, found by their labels."""
 
-import base64
-import itertools
-import json
 import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 import yaml
@@ -16,98 +12,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes import client
 
-from portal.catalog.app_templates import AppTemplate, PlanType
-from portal.catalog.template_files import load_app_templates
+from portal.catalog.app_templates import AppTemplate
 from portal.provisioning.manifests import (
     MANAGED_KINDS,
-    ClusterSettings,
     InstanceSpec,
-    NamespaceSpec,
     certificate_secret_name,
-    generate_secrets,
     instance_manifests,
     instance_selector,
     namespace_manifests,
-    shown_credentials,
 )
-from portal.provisioning.manifests.generated import PASSWORD_ALPHABET
+from tests.provisioning.examples import (
+    CLUSTER,
+    CUSTOMER,
+    INSTANCE,
+    NAMESPACE,
+    TEMPLATES,
+    containers_of,
+    every_app,
+    every_sale,
+    manifests_for,
+    of_kind,
+    pod_of,
+    spec_for,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
-TEMPLATES = load_app_templates()
-CLUSTER = ClusterSettings(
-    apps_domain="apps.example.com", issuer="letsencrypt", cluster_cidrs=("203.0.113.0/24",)
-)
-CUSTOMER = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-INSTANCE = UUID("01890a5d-ac96-7ab1-9d5f-4a1b2c3d4e5f")
 
 RFC_1123_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 RFC_1035_LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 LABEL_VALUE = re.compile(r"(|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
 QUANTITY = re.compile(r"\d+(m|Mi|Gi)?")
-
-
-def counting_bytes(size: int, counter=itertools.count()) -> bytes:
-    """Not random, but never the same twice."""
-    return b"".join(next(counter).to_bytes(2, "big")[-1:] for _ in range(size))
-
-
-def spec_for(template: AppTemplate, plan: PlanType = PlanType.BASIC, **changes) -> InstanceSpec:
-    sold = template.plan(plan)
-    name = f"{template.slug}-abc123"
-    spec = InstanceSpec(
-        id=INSTANCE,
-        customer_id=CUSTOMER,
-        customer_email="ayu@example.com",
-        service=template.slug,
-        name=name,
-        namespace=f"user-{CUSTOMER}",
-        host=f"{name}.apps.example.com",
-        url=f"https://{name}.apps.example.com",
-        replicas=1,
-        cpu_millicores=sold.cpu_millicores,
-        memory_mib=sold.memory_mib,
-        storage_gib=sold.storage_gib,
-        secrets=generate_secrets(template, lambda size: bytes(range(size))),
-    )
-    return replace(spec, **changes)
-
-
-def manifests_for(template: AppTemplate, plan: PlanType = PlanType.BASIC, **changes) -> list[dict]:
-    return instance_manifests(spec_for(template, plan, **changes), template, CLUSTER)
-
-
-def of_kind(manifests: list[dict], kind: str) -> dict:
-    [found] = [manifest for manifest in manifests if manifest["kind"] == kind]
-    return found
-
-
-def pod_of(manifests: list[dict]) -> dict:
-    return of_kind(manifests, "Deployment")["spec"]["template"]["spec"]
-
-
-def containers_of(manifests: list[dict]) -> list[dict]:
-    pod = pod_of(manifests)
-    return pod.get("initContainers", []) + pod["containers"]
-
-
-NAMESPACE = NamespaceSpec(
-    customer_id=CUSTOMER,
-    namespace=f"user-{CUSTOMER}",
-    instances=2,
-    cpu_millicores=1500,
-    memory_mib=2048,
-    storage_gib=15,
-)
-
-every_app = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
-every_sale = pytest.mark.parametrize(
-    ("template", "plan"),
-    [
-        pytest.param(template, plan.type, id=f"{slug}-{plan.type}")
-        for slug, template in TEMPLATES.items()
-        for plan in template.plans
-    ],
-)
 
 
 # Golden files: run with UPDATE_GOLDEN=1 to write them anew, then read the diff.
@@ -267,47 +201,6 @@ def test_a_stopped_instance_has_no_replica_and_everything_else():
     assert running == stopped
 
 
-# Secrets
-
-
-@every_app
-def test_no_secret_stands_outside_of_the_secret(template):
-    spec = spec_for(template, env={"API_KEY": "the-customers-own-secret"})
-    text = json.dumps([m for m in instance_manifests(spec, template, CLUSTER) if m["kind"] != "Secret"])
-    for value in (*spec.secrets.values(), "the-customers-own-secret"):
-        assert value not in text
-        assert base64.b64encode(value.encode()).decode() not in text
-
-
-@every_app
-def test_no_placeholder_is_left(template):
-    manifests = manifests_for(template)
-    decoded = [base64.b64decode(value).decode() for value in of_kind(manifests, "Secret")["data"].values()]
-    assert "{{" not in json.dumps([manifests, decoded])
-    assert all("{{" not in value for _, value in shown_credentials(spec_for(template), template))
-
-
-@every_app
-def test_secrets_and_variables_stay_out_of_the_representation(template):
-    spec = spec_for(template, env={"API_KEY": "the-customers-own-secret"})
-    for value in (*spec.secrets.values(), "the-customers-own-secret"):
-        assert value not in repr(spec)
-
-
-def test_a_customers_variable_wins_and_is_kept_secret():
-    manifests = manifests_for(TEMPLATES["n8n"], env={"TZ": "Asia/Makassar"})
-    assert base64.b64decode(of_kind(manifests, "Secret")["data"]["n8n.TZ"]) == b"Asia/Makassar"
-    assert "n8n.TZ" not in of_kind(manifests, "ConfigMap")["data"]
-    [variable] = [v for v in containers_of(manifests)[0]["env"] if v["name"] == "TZ"]
-    assert "secretKeyRef" in variable["valueFrom"]
-
-
-def test_a_customers_variable_does_not_reach_the_database():
-    pod = pod_of(manifests_for(TEMPLATES["wordpress"], env={"WP_DEBUG": "1"}))
-    assert "WP_DEBUG" in {v["name"] for v in pod["containers"][0]["env"]}
-    assert "WP_DEBUG" not in {v["name"] for v in pod["initContainers"][0]["env"]}
-
-
 # Changes that must or must not start pods anew
 
 
@@ -335,55 +228,6 @@ def test_a_restart_is_kept_as_wanted_state():
     assert "minispod.io/restarted-at" not in annotations(manifests_for(TEMPLATES["n8n"]))
 
 
-# Security
-
-
-@every_app
-def test_pods_pass_baseline_and_restricted_unless_root_is_explained(template):
-    pod = pod_of(manifests_for(template))
-    assert pod["automountServiceAccountToken"] is False
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    explained = {container.name for container in template.containers if container.security.root}
-    for container in pod.get("initContainers", []) + pod["containers"]:
-        context = container["securityContext"]
-        assert context["allowPrivilegeEscalation"] is False
-        assert context["capabilities"]["drop"] == ["ALL"]
-        if container["name"] not in explained:
-            assert context["runAsNonRoot"] is True
-            assert context["runAsUser"] > 0
-            assert "add" not in context["capabilities"]
-
-
-def test_an_ordinary_user_may_open_port_80():
-    pod = pod_of(manifests_for(TEMPLATES["wordpress"]))
-    assert {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"} in pod["securityContext"]["sysctls"]
-    assert "sysctls" not in pod_of(manifests_for(TEMPLATES["n8n"]))["securityContext"]
-
-
-def test_a_database_starts_first_and_listens_to_nobody_else():
-    for template in TEMPLATES.values():
-        for sidecar in pod_of(manifests_for(template)).get("initContainers", []):
-            assert sidecar["restartPolicy"] == "Always"
-            assert "startupProbe" in sidecar
-            assert "127.0.0.1" in " ".join(sidecar["args"])
-
-
-def test_the_namespace_is_walled():
-    policies = {
-        m["metadata"]["name"]: m["spec"]
-        for m in namespace_manifests(NAMESPACE, CLUSTER)
-        if "Policy" in m["kind"]
-    }
-    assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    [internet] = policies["allow-internet"]["egress"]
-    four, six = (block["ipBlock"] for block in internet["to"])
-    assert {"10.0.0.0/8", "169.254.0.0/16", "203.0.113.0/24"} <= set(four["except"])
-    assert all(":" not in cidr for cidr in four["except"])
-    assert all(":" in cidr for cidr in six["except"])
-    [rule] = policies["allow-ingress-controller"]["ingress"]
-    assert rule["ports"] == [{"protocol": "TCP", "port": "http"}]
-
-
 # The cluster's settings
 
 
@@ -404,32 +248,6 @@ def test_a_named_storage_class_is_used():
     spec, template = spec_for(TEMPLATES["n8n"]), TEMPLATES["n8n"]
     manifests = instance_manifests(spec, template, replace(CLUSTER, storage_class="fast"))
     assert of_kind(manifests, "PersistentVolumeClaim")["spec"]["storageClassName"] == "fast"
-
-
-# Generated secrets
-
-
-@every_app
-def test_generated_secrets_are_of_their_kind_and_kept_on_repeat(template):
-    made = generate_secrets(template, counting_bytes)
-    assert set(made) == set(template.secrets)
-    assert generate_secrets(template, counting_bytes, existing=made) == made
-    for name, wanted in template.secrets.items():
-        if wanted.kind == "password":
-            assert len(made[name]) == wanted.length
-            assert set(made[name]) <= set(PASSWORD_ALPHABET)
-        if wanted.kind == "base64":
-            assert len(base64.b64decode(made[name])) == wanted.length
-        if wanted.kind == "hex":
-            assert re.fullmatch(rf"[0-9a-f]{{{wanted.length}}}", made[name])
-        if wanted.kind == "uuid":
-            assert UUID(made[name]).version == 4
-
-
-def test_two_instances_get_different_secrets():
-    template = TEMPLATES["nextcloud"]
-    first, second = generate_secrets(template, os.urandom), generate_secrets(template, os.urandom)
-    assert set(first.values()).isdisjoint(second.values())
 
 
 # Any name, any size

@@ -13,6 +13,11 @@ class ManagedKind:
     listable: bool = True
 
     @property
+    def group(self) -> str:
+        """The API group, empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
     def path_prefix(self) -> str:
         """`/api/v1` for the core group, `/apis/<group>/<version>` for the others."""
         return f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
