@@ -1,4 +1,4 @@
-"""Server-side sessions: the cookie carries a random token, the database says whether it still means anything."""
+"""Server-side sessions: the cookie carries a random token, the database says whether it still counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import flash, g, request, session as cookie, url_for
+from flask import flash, g, request, url_for
+from flask import session as cookie
 from flask_babel import lazy_gettext as _l
 from flask_login import LoginManager
 from sqlalchemy import select, update

@@ -1,0 +1,84 @@
+"""Refusals of the accounts package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+
+from portal.accounts.rules import DepartureProblem, NameProblem, PasswordProblem
+from portal.core.errors import Conflict, PortalError
+
+PASSWORD_MESSAGES: dict[PasswordProblem, Any] = {
+    PasswordProblem.TOO_SHORT: _l("Use at least 10 characters. A few words in a row work well."),
+    PasswordProblem.TOO_LONG: _l("Use at most 200 characters."),
+    PasswordProblem.TOO_SIMPLE: _l("This is too easy to guess: use more different characters."),
+    PasswordProblem.COMMON: _l("This is one of the passwords that guessers try first. Choose another."),
+    PasswordProblem.PERSONAL: _l("Leave your name and your e-mail address out of the password."),
+}
+NAME_MESSAGES: dict[NameProblem, Any] = {
+    NameProblem.EMPTY: _l("Enter your name."),
+    NameProblem.TOO_LONG: _l("Use at most 100 characters."),
+    NameProblem.UNFIT: _l("Use letters, digits and spaces: no addresses, no special characters."),
+}
+DEPARTURE_MESSAGES: dict[DepartureProblem, Any] = {
+    DepartureProblem.LIVE_SUBSCRIPTIONS: _l(
+        "Cancel your subscriptions first: apps of yours are still running."
+    ),
+    DepartureProblem.CREDIT_LEFT: _l(
+        "There is credit left in your wallet. Choose what should happen with it."
+    ),
+}
+
+
+class DetailsRefused(PortalError):
+    """A name, address or phone number that cannot be taken; `message` says what to change."""
+
+    status = 422
+    code = "DETAILS_REFUSED"
+
+
+class PasswordRefused(PortalError):
+    status = 422
+    code = "PASSWORD_REFUSED"
+
+    def __init__(self, problem: PasswordProblem) -> None:
+        super().__init__(PASSWORD_MESSAGES[problem], problem=problem)
+
+
+class EmailTaken(Conflict):
+    """The address has an account. Worded so that it stays true of addresses refused for other reasons."""
+
+    code = "EMAIL_TAKEN"
+    message = _l(
+        "This address cannot be used here, or it already has an account. Sign in, or reset the password."
+    )
+
+
+class SignInRefused(PortalError):
+    """Unknown address, wrong password and closed account look the same."""
+
+    status = 422
+    code = "SIGN_IN_REFUSED"
+    message = _l("The e-mail address or the password is not right.")
+
+
+class WrongPassword(PortalError):
+    status = 422
+    code = "WRONG_PASSWORD"
+    message = _l("This is not your current password.")
+
+
+class LinkSpent(PortalError):
+    """A mailed link that is unknown, too old or used."""
+
+    status = 410
+    code = "LINK_SPENT"
+    message = _l("This link has been used or is too old. Ask for a new one.")
+
+
+class DepartureRefused(Conflict):
+    code = "DEPARTURE_REFUSED"
+
+    def __init__(self, problem: DepartureProblem) -> None:
+        super().__init__(DEPARTURE_MESSAGES[problem], problem=problem)

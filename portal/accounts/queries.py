@@ -1,0 +1,85 @@
+"""Reads of accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import (
+    Customer,
+    LinkPurpose,
+    MailedLink,
+    Membership,
+    MembershipRole,
+    User,
+    UserSession,
+)
+from portal.core.crypto import digest
+
+
+def user_by_email(session: Session, email: str) -> User | None:
+    """The user of an address as `rules.normal_email` spells it."""
+    return session.scalar(select(User).where(User.email == email))
+
+
+def customer_of(session: Session, user_id: UUID) -> Customer | None:
+    """The customer a user acts for when nothing else was chosen: their oldest."""
+    statement = (
+        select(Customer)
+        .join(Membership, Membership.customer_id == Customer.id)
+        .where(Membership.user_id == user_id)
+        .order_by(Customer.id)
+        .limit(1)
+    )
+    return session.scalar(statement)
+
+
+def owners_of(session: Session, customer_id: UUID) -> Sequence[User]:
+    """The active users who own a customer, oldest first: who is written to."""
+    statement = (
+        select(User)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.customer_id == customer_id, Membership.role == MembershipRole.OWNER, User.active)
+        .order_by(User.id)
+    )
+    return session.scalars(statement).all()
+
+
+def live_sessions(session: Session, user_id: UUID, *, now: datetime) -> Sequence[UserSession]:
+    """Where a user is signed in, the most recent first."""
+    statement = (
+        select(UserSession)
+        .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.expires_at > now)
+        .order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())
+    )
+    return session.scalars(statement).all()
+
+
+def all_users(session: Session) -> Sequence[User]:
+    """Every user, oldest first."""
+    return session.scalars(select(User).order_by(User.id)).all()
+
+
+def link_owner(session: Session, token: str, purpose: LinkPurpose) -> User | None:
+    """Whose link this is or was."""
+    statement = (
+        select(User)
+        .join(MailedLink, MailedLink.user_id == User.id)
+        .where(MailedLink.token_digest == digest(token), MailedLink.purpose == purpose)
+    )
+    return session.scalar(statement)
+
+
+def link_is_live(session: Session, token: str, purpose: LinkPurpose, *, now: datetime) -> bool:
+    """Whether a mailed link still opens something. Looking does not spend it."""
+    statement = select(MailedLink.id).where(
+        MailedLink.token_digest == digest(token),
+        MailedLink.purpose == purpose,
+        MailedLink.used_at.is_(None),
+        MailedLink.expires_at > now,
+    )
+    return session.scalar(statement) is not None
