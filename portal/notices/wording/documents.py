@@ -1,0 +1,44 @@
+"""Words about receipts, invoices and credit notes; the PDF rides along when there is one."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+
+from portal.notices.wording.phrases import Link, Wording
+
+DOCUMENT = {"amount": 25_000, "document_id": "0197b2a0-0000-7000-8000-000000000002"}
+
+
+def _see(label: object) -> Link:
+    return Link("invoices.show", label, ("document_id",))
+
+
+DOCUMENTS: dict[str, Wording] = {
+    "receipt_issued": Wording(
+        _l("Receipt %(number)s for your top-up"),
+        [
+            _l("This is the receipt for the %(amount)s you paid into your credit."),
+            _l("Keep it for your records; there is nothing to do."),
+        ],
+        _see(_l("See the receipt")),
+        {**DOCUMENT, "number": "RCP/2026/000012"},
+    ),
+    "invoice_issued": Wording(
+        _l("Invoice %(number)s, paid"),
+        [
+            _l("This is the invoice for %(amount)s, paid from your credit."),
+            _l("Keep it for your records; there is nothing to pay."),
+        ],
+        _see(_l("See the invoice")),
+        {**DOCUMENT, "number": "INV/2026/000034"},
+    ),
+    "credit_note_issued": Wording(
+        _l("Credit note %(number)s"),
+        [
+            _l("%(amount)s was given back to your credit; this credit note corrects the invoice."),
+            _l("Keep it for your records; there is nothing to do."),
+        ],
+        _see(_l("See the credit note")),
+        {**DOCUMENT, "number": "CN/2026/000002"},
+    ),
+}

@@ -1,0 +1,143 @@
+"""How a wording becomes words: figures formatted by their parameter's name, links built from its ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from flask import current_app
+from flask_babel import format_datetime
+from flask_babel import lazy_gettext as _l
+from werkzeug.routing import BuildError
+
+from portal.core.money import format_money, rupiah
+
+log = structlog.get_logger()
+
+AMOUNTS = {"amount", "balance", "price", "debt", "debt_paid", "missing", "setup_fee", "expected", "credited"}
+"""Parameters that are whole rupiah; names ending in `_at` are instants, `reason` is a code of `REASONS`."""
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Link:
+    """The one thing to do next: an endpoint, what its button says, and which parameters fill its address."""
+
+    endpoint: str
+    label: Any
+    arguments: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class When:
+    """A sentence said only when a parameter is there and not zero."""
+
+    parameter: str
+    sentence: Any
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A code's title, sentences and link; `sample` are parameters as the callers pass them."""
+
+    title: Any
+    sentences: Sequence[Any]
+    link: Link | None = None
+    sample: Mapping[str, int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words in one language, figures filled in; `path` is the link's address on this portal."""
+
+    title: str
+    sentences: list[str]
+    path: str | None
+    label: str | None
+
+    @property
+    def body(self) -> str:
+        return " ".join(self.sentences)
+
+
+UNKNOWN = Wording(
+    _l("Something changed in your account"),
+    [_l("Open your account to see how things stand now.")],
+    Link("dashboard.overview", _l("Open your account")),
+)
+
+REASONS: dict[str, Any] = {
+    "timeout": _l("it was not ready in time"),
+    "not_ready_in_time": _l("it was not ready in time"),
+    "quota": _l("our cluster had no room for it"),
+    "quota_exceeded": _l("our cluster had no room for it"),
+    "no_capacity": _l("our cluster had no room for it"),
+    "image_not_found": _l("its software could not be downloaded"),
+    "image_pull": _l("its software could not be downloaded"),
+    "crash_loop": _l("it kept stopping while it started"),
+    "cluster_unavailable": _l("our cluster did not answer"),
+    "QUOTA_EXCEEDED": _l("the last slot of the plan went meanwhile"),
+    "INSUFFICIENT_CREDIT": _l("the credit did not cover the price"),
+    "DUPLICATE_SUBSCRIPTION": _l("you already have this app"),
+    "PRICE_CHANGED": _l("the price changed meanwhile"),
+    "PLAN_UNAVAILABLE": _l("the plan is no longer sold"),
+    "AMOUNT_MISMATCH": _l("the amount differs from what was asked"),
+    "FRAUD_CHALLENGE": _l("the bank asks for a closer look"),
+}
+OTHER_REASON = _l("of a fault on our side")
+
+
+def fill(wording: Wording, parameters: Mapping[str, Any]) -> Said:
+    """The wording's words in the present language."""
+    shown = _Shown({name: show(name, value) for name, value in parameters.items()})
+    sentences = [_sentence(part, shown, parameters) for part in wording.sentences]
+    path = _path(wording.link, parameters)
+    return Said(
+        title=str(wording.title) % shown,
+        sentences=[sentence for sentence in sentences if sentence],
+        path=path,
+        label=str(wording.link.label) if wording.link and path else None,
+    )
+
+
+def show(name: str, value: Any) -> str:
+    """A parameter as people read it."""
+    if value is None:
+        return NOTHING
+    if name in AMOUNTS and isinstance(value, int):
+        return format_money(rupiah(value))
+    if name.endswith("_at") and isinstance(value, str):
+        return f"{format_datetime(datetime.fromisoformat(value), 'd MMM y HH:mm')} WIB"
+    if name == "reason":
+        return str(REASONS.get(str(value), OTHER_REASON))
+    return str(value)
+
+
+class _Shown(dict[str, str]):
+    """A parameter nobody passed shows as a dash: a gap in a sentence must not hold back a notice."""
+
+    def __missing__(self, name: str) -> str:
+        log.error("notices.parameter_missing", parameter=name)
+        return NOTHING
+
+
+def _sentence(part: Any, shown: _Shown, parameters: Mapping[str, Any]) -> str:
+    if isinstance(part, When):
+        return str(part.sentence) % shown if parameters.get(part.parameter) else ""
+    return str(part) % shown
+
+
+def _path(link: Link | None, parameters: Mapping[str, Any]) -> str | None:
+    """The link's path, without a request: mails are worded in workers."""
+    if link is None:
+        return None
+    values = {name: parameters.get(name) for name in link.arguments}
+    try:
+        return current_app.url_map.bind("portal").build(link.endpoint, values)
+    except BuildError as error:
+        log.error("notices.link_not_built", endpoint=link.endpoint, missing=str(error))
+        return None
