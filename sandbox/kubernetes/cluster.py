@@ -1,0 +1,263 @@
+"""The cluster itself: the store, the time, the switches, and the tick that moves everything one step on."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from . import deployments, housekeeping, kubelet, logs, pages, rbac, replicasets
+from .clock import Clock
+from .faults import Fault, Faults
+from .kinds import BY_KEY, EVENTS, LEASES, NAMESPACES, NODES, PODS, STORAGE_CLASSES, Resource
+from .selectors import label_matcher
+from .store import Object, Store, new_uid
+
+TICK_S = 0.25
+SAVE_AFTER_S = 0.5
+PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+class Cluster:
+    """A handle for tests and for the sandbox server; every method may be called from any thread.
+
+    `is_manual`: time stands still, nothing moves until `advance`. Otherwise a thread ticks every quarter second.
+    `start_s`: from scheduling to Ready. `stop_s`: how long a stopped container takes beyond its grace period.
+    """
+
+    def __init__(
+        self,
+        *,
+        state_file: Path | None = None,
+        is_manual: bool = False,
+        start_s: float = 3.0,
+        stop_s: float = 1.0,
+        nodes: int = 1,
+    ) -> None:
+        self.store, self.clock, self.faults = Store(), Clock(running=not is_manual), Faults()
+        self.state_file, self.node_count = state_file, nodes
+        self._speeds = (start_s, stop_s)
+        self.runtime: dict[str, dict[str, Any]] = {}
+        self.journal: deque[dict[str, Any]] = deque(maxlen=1000)
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.reset()
+        if state_file is not None and state_file.exists():
+            self._load(state_file)
+        if not is_manual:
+            self._thread = threading.Thread(target=self._run, name="sandbox-kubernetes", daemon=True)
+            self._thread.start()
+
+    # time
+
+    def tick(self) -> None:
+        """Every controller looks once at everything; one tick shows at most one step of an object."""
+        with self.store.lock:
+            housekeeping.tick(self)
+            deployments.tick(self)
+            replicasets.tick(self)
+            kubelet.tick(self)
+
+    def advance(self, seconds: float) -> None:
+        """Moves the clock on, ticking on the way."""
+        with self.store.lock:
+            for _ in range(max(1, round(seconds / TICK_S))):
+                self.clock.advance(TICK_S)
+                self.tick()
+            self.store.changed.notify_all()
+
+    def settle(self, ticks_max: int = 400) -> None:
+        """Advances until two seconds have passed without a change of any object."""
+        quiet = 0
+        for _ in range(ticks_max):
+            before = self.store.version
+            self.advance(TICK_S)
+            quiet = quiet + 1 if self.store.version == before else 0
+            if quiet >= 2 / TICK_S:
+                return
+
+    def _run(self) -> None:
+        unsaved_s = 0.0
+        while not self._closing.wait(TICK_S):
+            self.tick()
+            unsaved_s += TICK_S
+            if unsaved_s >= SAVE_AFTER_S:
+                self.save()
+                unsaved_s = 0.0
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing.is_set()
+
+    # state
+
+    def reset(self) -> None:
+        """Back to an empty cluster without faults: nodes, StorageClasses and the system's namespaces."""
+        with self.store.lock:
+            self.store.clear()
+            self.faults = Faults()
+            self.accounts = rbac.initial_accounts()
+            self.runtime.clear()
+            self.journal.clear()
+            self.start_s, self.stop_s = self._speeds
+            self.event_count = 0
+            for name in PROTECTED_NAMESPACES:
+                self.create_namespace(name)
+            for number in range(1, self.node_count + 1):
+                self._add_node(f"node-{number}")
+            self._add_storage_class("standard", is_default=True)
+            self._add_storage_class("expandable", allowVolumeExpansion=True)
+            housekeeping.tick(self)
+            self.store.compact()
+
+    def create_namespace(self, name: str, labels: dict[str, str] | None = None) -> Object:
+        """For setting a scene; a portal makes its namespaces through the API."""
+        labels = (labels or {}) | {"kubernetes.io/metadata.name": name}
+        meta = {"name": name, "labels": labels}
+        return self._add(
+            NAMESPACES, meta, {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+        )
+
+    def _add(self, resource: Resource, meta: dict[str, Any], body: dict[str, Any]) -> Object:
+        meta = {"uid": new_uid(), "creationTimestamp": self.clock.stamp()} | meta
+        return self.store.add(resource, {"metadata": meta} | body)
+
+    def _add_node(self, name: str) -> None:
+        capacity = {"cpu": "16", "memory": "65536Mi", "ephemeral-storage": "264212084Ki", "pods": "110"}
+        labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+        names = ("architecture", "bootID", "machineID", "systemUUID")
+        info = dict.fromkeys(names, "sandbox") | {"operatingSystem": "linux", "osImage": "Sandbox Linux"}
+        info |= {"containerRuntimeVersion": "containerd://2.0.0", "kernelVersion": "6.12.0"}
+        info |= {"kubeletVersion": "v1.36.2", "kubeProxyVersion": ""}
+        addresses = [{"type": "InternalIP", "address": "10.0.0.10"}, {"type": "Hostname", "address": name}]
+        status = {
+            "capacity": capacity,
+            "allocatable": dict(capacity),
+            "conditions": self._node_conditions(True),
+        }
+        status |= {
+            "addresses": addresses,
+            "nodeInfo": info,
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+        }
+        self._add(NODES, {"name": name, "labels": labels}, {"spec": {}, "status": status})
+        stamp = self.clock.stamp_micro()
+        spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": stamp}
+        self._add(LEASES, {"name": name, "namespace": "kube-node-lease"}, {"spec": spec})
+
+    def _node_conditions(self, is_ready: bool) -> list[dict[str, Any]]:
+        rows = [
+            (
+                "MemoryPressure",
+                "False",
+                "KubeletHasSufficientMemory",
+                "kubelet has sufficient memory available",
+            ),
+            ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+            ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+            ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+        ]
+        if not is_ready:
+            rows = [
+                (row[0], "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
+                for row in rows
+            ]
+        now = self.clock.stamp()
+        return [
+            {"type": kind, "status": status, "lastHeartbeatTime": now, "lastTransitionTime": now}
+            | {"reason": reason, "message": message}
+            for kind, status, reason, message in rows
+        ]
+
+    def set_node_ready(self, name: str, is_ready: bool) -> None:
+        """Switches a node off or on; one that is off takes no new pods."""
+        with self.store.lock:
+            node = copy.deepcopy(self.store.objects[(NODES.key, "", name)])
+            node["status"]["conditions"] = self._node_conditions(is_ready)
+            self.store.update(NODES, node)
+
+    def _add_storage_class(self, name: str, *, is_default: bool = False, **more: Any) -> None:
+        meta = {"name": name} | ({"annotations": {_DEFAULT_CLASS: "true"}} if is_default else {})
+        body = {"provisioner": "kubernetes.io/host-path", "reclaimPolicy": "Delete"} | more
+        self._add(STORAGE_CLASSES, meta, body | {"volumeBindingMode": "Immediate"})
+
+    def save(self) -> None:
+        """Writes the state when it changed. The file is replaced in one step, so a crash leaves the old one."""
+        with self.store.lock:
+            if self.state_file is None or not self.store.is_dirty:
+                return
+            dumped = {"store": self.store.dump(), "runtime": self.runtime, "faults": self.faults.dump()}
+            self.store.is_dirty = False
+        self.state_file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.state_file.with_suffix(".tmp")
+        draft.write_text(json.dumps(dumped))
+        os.replace(draft, self.state_file)
+
+    def _load(self, path: Path) -> None:
+        dumped = json.loads(path.read_text())
+        self.store.load(dumped["store"])
+        self.runtime = dumped["runtime"]
+        self.faults.load(dumped["faults"])
+
+    def close(self) -> None:
+        """Stops the clock's thread and saves; safe to call twice."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+        self.save()
+
+    # looking in
+
+    def objects(self, *, label_selector: str = "", namespace: str = "") -> list[Object]:
+        """Every object of every kind, with apiVersion and kind; Events left out unless asked for by namespace."""
+        is_match = label_matcher(label_selector)
+        with self.store.lock:
+            found = [
+                {"kind": BY_KEY[key[0]].kind, "apiVersion": BY_KEY[key[0]].api_version} | copy.deepcopy(obj)
+                for key, obj in sorted(self.store.objects.items())
+                if namespace in ("", key[1], key[2] if key[0] == NAMESPACES.key else key[1])
+                and (key[0] != EVENTS.key or namespace)
+            ]
+        return [obj for obj in found if is_match(obj)]
+
+    def add_fault(self, kind: str, **options: Any) -> Fault:
+        """Switches trouble on; see `faults.Fault` for the options."""
+        with self.store.lock:
+            self.store.is_dirty = True
+            return self.faults.add(kind, **options)
+
+    def clear_faults(self, fault_id: int | None = None) -> int:
+        with self.store.lock:
+            self.store.is_dirty = True
+            return self.faults.clear(fault_id)
+
+    def put_log(
+        self, namespace: str, pod: str, text: str, *, container: str = "", previous: str | None = None
+    ) -> None:
+        """Text for the log endpoint of a pod; KeyError when there is no such pod."""
+        with self.store.lock:
+            found = self.store.objects[(PODS.key, namespace, pod)]
+            life = self.runtime.setdefault(found["metadata"]["uid"], {})
+            name = container or found["spec"]["containers"][0]["name"]
+            logs.put(life, name, text, previous, self.clock.now_s())
+
+    # running apps
+
+    def has_host(self, host: str) -> bool:
+        """Whether an Ingress claims the host; a port is ignored."""
+        with self.store.lock:
+            return pages.find_ingress(self, host) is not None
+
+    def serve_app(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        """WSGI: the page that stands for the app behind the request's Host header."""
+        with self.store.lock:
+            status, body = pages.app_page(self, environ.get("HTTP_HOST", ""))
+        payload = body.encode()
+        headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(payload)))]
+        start_response(status, headers)
+        return [payload]

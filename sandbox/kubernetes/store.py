@@ -1,0 +1,119 @@
+"""What etcd is to the real server: objects by key, one growing resourceVersion, a history for watchers, pages.
+
+Objects handed out by `get` and `list` are the stored ones: read them, `copy.deepcopy` before changing them.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from .kinds import BY_KEY, Resource
+
+Object = dict[str, Any]
+Key = tuple[str, str, str]  # (resource key, namespace, name)
+HISTORY_LIMIT = 5000
+PAGE_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of history. `before` lets a watch with a selector see an object enter and leave."""
+
+    version: int
+    type: str
+    key: Key
+    obj: Object
+    before: Object | None
+
+
+class Store:
+    """Not locked by itself: every caller holds `lock`; `changed` wakes the watchers."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.clear()
+
+    def clear(self) -> None:
+        self.version = getattr(self, "version", 1000) + 1
+        self.objects: dict[Key, Object] = {}
+        self.history: list[Change] = []
+        self.oldest = self.version
+        self.pages: OrderedDict[tuple[int, str, str], list[Object]] = OrderedDict()
+        self.is_dirty = True
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        return self.objects.get((resource.key, namespace, name))
+
+    def list(self, resource: Resource, namespace: str = "") -> list[Object]:
+        """Sorted by namespace and name, as the server lists them; all namespaces when none is given."""
+        keys = [key for key in self.objects if key[0] == resource.key and namespace in ("", key[1])]
+        return [self.objects[key] for key in sorted(keys)]
+
+    def add(self, resource: Resource, obj: Object) -> Object:
+        return self._write(resource, obj, "ADDED", None)
+
+    def update(self, resource: Resource, obj: Object) -> Object:
+        """Stores a changed object; an equal one is left alone, so nobody is woken for nothing."""
+        before = self.objects.get(_key(resource, obj))
+        if before == obj:
+            return before
+        return self._write(resource, obj, "MODIFIED", before)
+
+    def remove(self, resource: Resource, obj: Object) -> None:
+        before = self.objects.pop(_key(resource, obj), None)
+        if before is None:
+            return
+        self.version += 1
+        last = copy.deepcopy(obj)
+        last["metadata"]["resourceVersion"] = str(self.version)
+        self._record(Change(self.version, "DELETED", _key(resource, obj), last, before))
+
+    def _write(self, resource: Resource, obj: Object, change: str, before: Object | None) -> Object:
+        self.version += 1
+        stored = copy.deepcopy(obj)
+        stored["metadata"]["resourceVersion"] = str(self.version)
+        self.objects[_key(resource, obj)] = stored
+        self._record(Change(self.version, change, _key(resource, obj), stored, before))
+        return stored
+
+    def _record(self, change: Change) -> None:
+        self.history.append(change)
+        if len(self.history) > HISTORY_LIMIT:
+            self.oldest = self.history[HISTORY_LIMIT // 2].version
+            self.history = self.history[HISTORY_LIMIT // 2 :]
+        self.is_dirty = True
+        self.changed.notify_all()
+
+    def remember_page(self, resource: Resource, namespace: str, items: list[Object]) -> None:
+        """Keeps a list as it is now, so that its next pages show the same revision."""
+        self.pages[(self.version, resource.key, namespace)] = items
+        while len(self.pages) > PAGE_LIMIT:
+            self.pages.popitem(last=False)
+
+    def compact(self) -> None:
+        """Forgets the past, as the real server does every five minutes: old watches and pages get 410."""
+        self.history.clear()
+        self.pages.clear()
+        self.oldest = self.version
+
+    def dump(self) -> dict[str, Any]:
+        return {"version": self.version, "objects": [[list(key), obj] for key, obj in self.objects.items()]}
+
+    def load(self, dumped: dict[str, Any]) -> None:
+        self.clear()
+        self.version = self.oldest = int(dumped["version"])
+        self.objects = {tuple(key): obj for key, obj in dumped["objects"] if key[0] in BY_KEY}
+
+
+def _key(resource: Resource, obj: Object) -> Key:
+    return (resource.key, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+
+
+def new_uid() -> str:
+    return str(uuid.uuid4())
