@@ -133,9 +133,7 @@ def _buyer(session: Session, customer_id: UUID) -> dict[str, Any]:
         .limit(1)
         .scalar_subquery()
     )
-    customer, language = session.execute(
-        select(Customer, owner_language).where(Customer.id == customer_id)
-    ).one()
+    customer, language = session.execute(select(Customer, owner_language).where(Customer.id == customer_id)).one()
     buyer = {"name": customer.name, "email": customer.billing_email, "number": customer.number}
     return {"buyer": buyer, "language": language or "id"}
 
@@ -185,9 +183,7 @@ def _next_number(session: Session, series: str, year: int) -> int:
     statement = (
         upsert(DocumentSeries)
         .values(first)
-        .on_conflict_do_update(
-            index_elements=["series", "year"], set_={"last_number": DocumentSeries.last_number + 1}
-        )
+        .on_conflict_do_update(index_elements=["series", "year"], set_={"last_number": DocumentSeries.last_number + 1})
         .returning(DocumentSeries.last_number)
     )
     return session.execute(statement, execution_options={"synchronize_session": False}).scalar_one()

@@ -77,9 +77,7 @@ class Document(Identified, Base):
     reference_kind: Mapped[str] = mapped_column(String(30))  # payment_attempt | subscription_charge | …
     reference_id: Mapped[UUID]
     corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("document.id"))
-    tax_invoice_number: Mapped[str | None] = mapped_column(
-        String(20)
-    )  # NSFP, assigned by Coretax, filled later
+    tax_invoice_number: Mapped[str | None] = mapped_column(String(20))  # NSFP, assigned by Coretax, filled later
     created_at: Mapped[datetime]
     issued_at: Mapped[datetime | None]
     pdf: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
@@ -88,6 +86,7 @@ class Document(Identified, Base):
     pdf_error: Mapped[str | None] = mapped_column(String(200))
 
     lines: Mapped[list[DocumentLine]] = relationship(lazy="raise", order_by="DocumentLine.position")
+    corrects: Mapped[Document | None] = relationship(lazy="raise", remote_side="Document.id")
 
     @property
     def total_money(self) -> Money:
@@ -97,6 +96,11 @@ class Document(Identified, Base):
     def label(self) -> str:
         """`INV/2026/000123`; a draft has none yet."""
         return f"{NUMBER_PREFIX[self.series]}/{self.year}/{self.number:06d}" if self.number else ""
+
+    @property
+    def filename(self) -> str:
+        """`INV-2026-000123.pdf`."""
+        return f"{self.label.replace('/', '-')}.pdf"
 
     @property
     def issued(self) -> bool:

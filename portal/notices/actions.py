@@ -116,8 +116,7 @@ def send_mail(
 def _plain(parameters: Parameters) -> dict[str, Any]:
     """What JSON can hold: ids, instants and lazy texts become strings."""
     return {
-        key: value if value is None or isinstance(value, int | str) else str(value)
-        for key, value in parameters.items()
+        key: value if value is None or isinstance(value, int | str) else str(value) for key, value in parameters.items()
     }
 
 

@@ -1,6 +1,7 @@
 """What each code says: `WORDINGS` maps it to a title, sentences and one link; `word` fills in the figures.
 
-Every message also fits WhatsApp: the title says what happened, the sentences whether money moved and what to do.
+Every message also fits WhatsApp: the title says what happened, the sentences whether money moved and what
+to do.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from portal.notices.wording.account import ACCOUNT
 from portal.notices.wording.apps import APPS
 from portal.notices.wording.documents import DOCUMENTS
 from portal.notices.wording.money import MONEY
-from portal.notices.wording.phrases import Said, Wording, fill
 from portal.notices.wording.phrases import UNKNOWN as UNKNOWN
+from portal.notices.wording.phrases import Said, Wording, fill
 
 WORDINGS: dict[str, Wording] = {**ACCOUNT, **MONEY, **DOCUMENTS, **APPS}
 

@@ -47,7 +47,7 @@ class Wording:
     title: Any
     sentences: Sequence[Any]
     link: Link | None = None
-    sample: Mapping[str, int | str] = field(default_factory=dict)
+    sample: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
