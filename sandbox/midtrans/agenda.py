@@ -32,6 +32,7 @@ class Agenda:
         self._seq = 0
         self._busy = 0
         self._changed = threading.Condition()
+        self._turn = threading.Lock()  # tasks begin strictly in their order, whoever runs them
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -110,11 +111,15 @@ class Agenda:
         return due if due is not None and due <= self._clock.now() else None
 
     def _run_due(self) -> None:
-        while (task := self._pop_due()) is not None:
-            try:
-                self._perform(task)
-            finally:
-                self.work_ends()
+        while True:
+            with self._turn:
+                task = self._pop_due()
+                if task is None:
+                    return
+                try:
+                    self._perform(task)
+                finally:
+                    self.work_ends()
 
     def _pop_due(self) -> Task | None:
         with self._changed:

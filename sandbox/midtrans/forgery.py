@@ -85,8 +85,9 @@ _FORGERIES: dict[str, Callable[[Message, dict[str, Any], str], Message]] = {
         message | {"gross_amount": params.get("value", "1.00")}, key
     ),
     "lying_webhook": _lying,
-    "case_drift": lambda message, params, key: message
-    | {"transaction_status": message["transaction_status"].upper()},
+    "case_drift": lambda message, params, key: (
+        message | {"transaction_status": message["transaction_status"].upper()}
+    ),
     "rewrite": lambda message, params, key: _signed(message | params.get("set", {}), key),
 }
 
