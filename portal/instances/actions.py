@@ -106,9 +106,7 @@ def mark_stopped(session: Session, instance: Instance, *, now: datetime) -> None
     _settle(instance, InstanceState.SUSPENDED if suspended else InstanceState.STOPPED)
 
 
-def mark_outage(
-    session: Session, instance: Instance, *, code: str, parameters: dict[str, Any], now: datetime
-) -> bool:
+def mark_outage(session: Session, instance: Instance, *, code: str, parameters: dict[str, Any], now: datetime) -> bool:
     """An app that ran before does not come up: ERROR, and its roll-out stays under observation.
 
     True the first time in this roll-out, when the customer must be told. Nothing is refunded or removed.
@@ -195,9 +193,7 @@ def record_event(
         "happened_at": now,
     }
     statement = (
-        upsert(InstanceEvent)
-        .values(values)
-        .on_conflict_do_nothing(index_elements=["instance_id", "unique_key"])
+        upsert(InstanceEvent).values(values).on_conflict_do_nothing(index_elements=["instance_id", "unique_key"])
     )
     return session.scalar(statement.returning(InstanceEvent.id)) is not None
 
@@ -242,8 +238,6 @@ def _record_end(session: Session, instance: Instance, *, now: datetime) -> None:
         record_event(session, instance.id, "failed", unique_key="fenced", now=now, **parameters)
 
 
-def _roll_out_event(
-    session: Session, instance: Instance, code: str, *, now: datetime, **parameters: Any
-) -> bool:
+def _roll_out_event(session: Session, instance: Instance, code: str, *, now: datetime, **parameters: Any) -> bool:
     key = f"{roll_out_key(instance)}:{code}"
     return record_event(session, instance.id, code, unique_key=key, now=now, **parameters)

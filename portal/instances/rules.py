@@ -1,4 +1,4 @@
-"""Which state may follow which, and what a customer may ask for. Pure: a button and its action ask the same."""
+"""Which state may follow which, and what a customer may ask for. Pure: buttons and actions ask the same."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def can_start(instance: Instance) -> bool:
 
 def can_stop(instance: Instance) -> bool:
     """Meant to run, and has run once: a first roll-out ends in success or in a refund."""
-    return (
-        _is_customers(instance) and instance.wanted == WantedState.RUNNING and instance.ready_at is not None
-    )
+    return _is_customers(instance) and instance.wanted == WantedState.RUNNING and instance.ready_at is not None
 
 
 def can_restart(instance: Instance) -> bool:

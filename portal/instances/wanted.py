@@ -1,0 +1,85 @@
+"""The wanted state of the cluster, read from the database and the settings: the input of the manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from config import settings
+from portal.accounts.models import Customer
+from portal.instances.models import Instance, WantedState
+from portal.provisioning.manifests import ClusterSettings, InstanceSpec, NamespaceSpec
+
+
+def host_of(name: str) -> str:
+    """Where an instance of that name answers, without scheme and port."""
+    return f"{name}.{settings().apps_domain}"
+
+
+def address_of(name: str) -> str:
+    """The public address of an instance of that name, as a browser needs it."""
+    options = settings()
+    port = f":{options.apps_public_port}" if options.apps_public_port else ""
+    return f"{options.apps_public_scheme}://{host_of(name)}{port}"
+
+
+def instance_spec(instance: Instance, *, customer: Customer, secrets: Mapping[str, str]) -> InstanceSpec:
+    """The instance as the cluster should have it."""
+    return InstanceSpec(
+        id=instance.id,
+        customer_id=instance.customer_id,
+        customer_email=customer.billing_email,
+        service=instance.service_slug,
+        name=instance.name,
+        namespace=instance.namespace,
+        host=host_of(instance.name),
+        url=address_of(instance.name),
+        replicas=replicas_of(instance),
+        cpu_millicores=instance.cpu_millicores,
+        memory_mib=instance.memory_mib,
+        storage_gib=instance.storage_gib,
+        secrets=secrets,
+        restarted_at=instance.restarted_at,
+    )
+
+
+def replicas_of(instance: Instance) -> int:
+    """1 when it should run, else 0: always explicit, so that resuming forgets nothing."""
+    return 1 if instance.wanted == WantedState.RUNNING else 0
+
+
+def namespace_spec(session: Session, customer: Customer) -> NamespaceSpec:
+    """The customer's namespace with room for every instance that may still hold something there."""
+    sums = (
+        func.count(),
+        func.coalesce(func.sum(Instance.cpu_millicores), 0),
+        func.coalesce(func.sum(Instance.memory_mib), 0),
+        func.coalesce(func.sum(Instance.storage_gib), 0),
+    )
+    held = select(*sums).where(Instance.customer_id == customer.id, Instance.cleaned_up_at.is_(None))
+    count, cpu_millicores, memory_mib, storage_gib = session.execute(held).one()
+    return NamespaceSpec(
+        customer_id=customer.id,
+        namespace=customer.namespace,
+        instances=count,
+        cpu_millicores=int(cpu_millicores),
+        memory_mib=int(memory_mib),
+        storage_gib=int(storage_gib),
+    )
+
+
+def cluster_settings() -> ClusterSettings:
+    """What the operator's settings say about the cluster."""
+    options = settings()
+    cidrs = tuple(part.strip() for part in options.cluster_cidrs.split(",") if part.strip())
+    return ClusterSettings(
+        apps_domain=options.apps_domain,
+        ingress_class=options.cluster_ingress_class,
+        ingress_namespace=options.cluster_ingress_namespace,
+        issuer=options.cluster_issuer or None,
+        tls=options.apps_public_scheme == "https",
+        storage_class=options.cluster_storage_class,
+        cluster_cidrs=cidrs,
+    )

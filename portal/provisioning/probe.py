@@ -1,0 +1,51 @@
+"""Does an app's public address answer? Asked from outside, as a customer's browser would."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import structlog
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from config import settings
+from portal.core.db import assert_outside_transaction
+
+log = structlog.get_logger()
+
+TIMEOUT = urllib3.Timeout(connect=3.05, read=5)
+NO_PROBE = "none"
+
+
+def answers(address: str) -> bool:
+    """True when `GET /` at the address gets any answer below 500. Redirects are answers and are not followed.
+
+    With `APPS_PROBE_ADDRESS` set, that host:port is dialled and asked for the app by its name; `none` there
+    means that the worker cannot reach the apps' addresses: the cluster's own word is then enough.
+    """
+    assert_outside_transaction()
+    dial = settings().apps_probe_address
+    if dial == NO_PROBE:
+        return True
+    wanted = urlsplit(address)
+    try:
+        with _pool(wanted.scheme, dial or wanted.netloc, name=wanted.hostname or "") as pool:
+            response = pool.request(
+                "GET", "/", headers={"Host": wanted.netloc}, timeout=TIMEOUT, retries=False, redirect=False,
+                preload_content=False,
+            )  # fmt: skip
+            response.close()
+    except (HTTPError, OSError) as error:
+        log.info("probe.no_answer", address=address, error=type(error).__name__)
+        return False
+    return response.status < 500
+
+
+def _pool(scheme: str, dial: str, *, name: str) -> urllib3.HTTPConnectionPool:
+    """A connection to `dial`; over TLS the certificate must be the app's own, whoever is dialled."""
+    target = urlsplit(f"//{dial}")
+    if scheme == "https":
+        return urllib3.HTTPSConnectionPool(
+            target.hostname or name, target.port, server_hostname=name, assert_hostname=name
+        )
+    return urllib3.HTTPConnectionPool(target.hostname or name, target.port)
