@@ -37,20 +37,14 @@ class Settings(BaseSettings):
         description="Fernet keys, comma-separated, newest first; the older ones only decrypt",
     )
     public_url: str = Field("http://127.0.0.1:8000", description="where browsers reach the portal")
-    trusted_proxies: int = Field(
-        0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed"
-    )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="lowest level written"
-    )
+    trusted_proxies: int = Field(0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level written")
     metrics_token: SecretStr = Field(
         SecretStr(""), description="bearer token for GET /metrics; empty: loopback callers only"
     )
 
     # --- engines ---------------------------------------------------------------------------------------
-    database_url: str = Field(
-        "postgresql+psycopg://postgres@127.0.0.1/minispod", description="PostgreSQL 15 or later"
-    )
+    database_url: str = Field("postgresql+psycopg://postgres@127.0.0.1/minispod", description="PostgreSQL 15 or later")
     database_pool_size: int = Field(8, ge=1, le=100, description="connections a process may hold")
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis 6.2 or later: queues, rate limits")
 
@@ -69,10 +63,9 @@ class Settings(BaseSettings):
     top_ups_open_max: int = Field(5, ge=1, description="unpaid top-ups a customer may hold at once")
 
     # --- Midtrans --------------------------------------------------------------------------------------
-    midtrans_server_key: SecretStr = Field(
-        SecretStr("SB-Mid-server-sandbox"), description="from the dashboard"
-    )
+    midtrans_server_key: SecretStr = Field(SecretStr("SB-Mid-server-sandbox"), description="from the dashboard")
     midtrans_client_key: str = Field("SB-Mid-client-sandbox", description="from the dashboard; public")
+    midtrans_merchant_id: str = Field("", description="refuses answers of another merchant; empty: not checked")
     midtrans_is_production: bool = Field(False, description="live money")
     midtrans_core_url: str = Field("", description="overrides the Core API address (sandbox stand-in)")
     midtrans_snap_url: str = Field("", description="overrides the Snap API address, with /snap/v1")
@@ -81,32 +74,22 @@ class Settings(BaseSettings):
 
     # --- Kubernetes ------------------------------------------------------------------------------------
     kubeconfig: str = Field("", description="path of the worker's kubeconfig; empty: in-cluster account")
-    kubeconfig_data: SecretStr = Field(
-        SecretStr(""), description="the kubeconfig's text, where files are not"
-    )
+    kubeconfig_data: SecretStr = Field(SecretStr(""), description="the kubeconfig's text, where files are not")
     cluster_timeout_s: float = Field(10.0, gt=0, le=60, description="longest wait for one answer")
     cluster_ingress_class: str = Field("nginx", description="ingressClassName of every app")
     cluster_ingress_namespace: str = Field("ingress-nginx", description="whose pods may reach the apps")
     cluster_issuer: str = Field("letsencrypt", description="cert-manager ClusterIssuer; empty: none")
-    cluster_storage_class: str = Field(
-        "", description="StorageClass of volumes; empty: the cluster's default"
-    )
-    cluster_cidrs: str = Field(
-        "", description="the cluster's own networks, comma-separated, apps never reach"
-    )
+    cluster_storage_class: str = Field("", description="StorageClass of volumes; empty: the cluster's default")
+    cluster_cidrs: str = Field("", description="the cluster's own networks, comma-separated, apps never reach")
     apps_domain: str = Field("apps.localhost", description="apps live at {name}.{apps_domain}")
     apps_public_scheme: Literal["http", "https"] = Field("https", description="scheme of an app's address")
     apps_public_port: int = Field(0, ge=0, le=65535, description="port of an app's address; 0: the usual one")
-    apps_probe_address: str = Field(
-        "", description="host:port dialled to probe an app; empty: its own address"
-    )
+    apps_probe_address: str = Field("", description="host:port dialled to probe an app; empty: its own address")
     provision_timeout_s: int = Field(300, ge=10, description="longest wait until a new app is ready")
     provision_check_interval_s: int = Field(3, ge=1, description="pause between looks at a roll-out")
 
     # --- mail ------------------------------------------------------------------------------------------
-    smtp_url: SecretStr = Field(
-        SecretStr("smtp://127.0.0.1:8925"), description="smtp[s]://user:pass@host:port"
-    )
+    smtp_url: SecretStr = Field(SecretStr("smtp://127.0.0.1:8925"), description="smtp[s]://user:pass@host:port")
     mail_from: str = Field("MinisPod <no-reply@minispod.example>", description="sender of every mail")
     operator_email: str = Field("", description="who hears of differences and alerts; empty: log only")
 
@@ -149,8 +132,7 @@ class Settings(BaseSettings):
         refusals = {
             "SECRET_KEY is the default": self.secret_key.get_secret_value() == DEVELOPMENT_SECRET,
             "SECRET_KEY is shorter than 32 characters": len(self.secret_key.get_secret_value()) < 32,
-            "ENCRYPTION_KEYS is the default": DEVELOPMENT_ENCRYPTION_KEY
-            in self.encryption_keys.get_secret_value(),
+            "ENCRYPTION_KEYS is the default": DEVELOPMENT_ENCRYPTION_KEY in self.encryption_keys.get_secret_value(),
             "DEBUG is on": self.debug,
             "SANDBOX is on": self.sandbox,
             "PUBLIC_URL is not https": not self.secure_cookies,

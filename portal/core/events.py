@@ -16,6 +16,5 @@ def record(session: Session, event: str, **facts: Any) -> None:
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: value if value is None or isinstance(value, int | bool) else str(value)
-        for key, value in facts.items()
+        key: value if value is None or isinstance(value, int | bool) else str(value) for key, value in facts.items()
     }

@@ -30,9 +30,7 @@ def claim(session: Session, name: str, *, scheduled_for: datetime, now: datetime
     return session.scalar(statement) is not None
 
 
-def end(
-    session: Session, name: str, *, scheduled_for: datetime, now: datetime, error: str | None = None
-) -> None:
+def end(session: Session, name: str, *, scheduled_for: datetime, now: datetime, error: str | None = None) -> None:
     """Notes how a claimed run ended."""
     run = session.get_one(JobRun, (name, scheduled_for))
     run.ended_at, run.error = now, error
@@ -41,8 +39,6 @@ def end(
 def last_started(session: Session) -> dict[str, datetime]:
     """When each periodic job last started, by name."""
     statement = (
-        select(JobRun.name, JobRun.started_at)
-        .distinct(JobRun.name)
-        .order_by(JobRun.name, JobRun.scheduled_for.desc())
+        select(JobRun.name, JobRun.started_at).distinct(JobRun.name).order_by(JobRun.name, JobRun.scheduled_for.desc())
     )
     return {name: started_at for name, started_at in session.execute(statement)}

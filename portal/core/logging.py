@@ -9,12 +9,8 @@ from typing import Any
 
 import structlog
 
-SECRET_NAMES = re.compile(
-    r"password|secret|token|signature|authorization|cookie|server_key|api_key|credential", re.I
-)
-SECRET_VALUES = re.compile(
-    r"(SB-)?Mid-(server|client)-[\w-]+|Bearer\s+\S+|Basic\s+[\w+/=]+|://[^/\s:@]+:[^/\s@]+@"
-)
+SECRET_NAMES = re.compile(r"password|secret|token|signature|authorization|cookie|server_key|api_key|credential", re.I)
+SECRET_VALUES = re.compile(r"(SB-)?Mid-(server|client)-[\w-]+|Bearer\s+\S+|Basic\s+[\w+/=]+|://[^/\s:@]+:[^/\s@]+@")
 
 
 def configure(level: str) -> None:
@@ -51,10 +47,7 @@ def configure(level: str) -> None:
 
 def redact(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     """Blanks values whose name or shape is that of a secret."""
-    return {
-        key: "[redacted]" if SECRET_NAMES.search(key) else _redact_value(value)
-        for key, value in event.items()
-    }
+    return {key: "[redacted]" if SECRET_NAMES.search(key) else _redact_value(value) for key, value in event.items()}
 
 
 def _redact_value(value: Any) -> Any:

@@ -45,9 +45,7 @@ class OutboxMessage(Identified, Base):
 
     __tablename__ = "outbox_message"
     __table_args__ = (
-        Index(
-            "ix_outbox_message_due", "run_at", postgresql_where=text("done_at IS NULL AND failed_at IS NULL")
-        ),
+        Index("ix_outbox_message_due", "run_at", postgresql_where=text("done_at IS NULL AND failed_at IS NULL")),
     )
 
     name: Mapped[str] = mapped_column(String(80))
@@ -129,9 +127,7 @@ def push(messages: Iterable[OutboxMessage]) -> int:
         try:
             _push_one(message)
         except RedisError as error:
-            log.warning(
-                "outbox.push_failed", name=message.name, id=str(message.id), error=type(error).__name__
-            )
+            log.warning("outbox.push_failed", name=message.name, id=str(message.id), error=type(error).__name__)
             break
         pushed += 1
     return pushed

@@ -25,9 +25,7 @@ class PaymentStatus(StrEnum):
     CREATED = "CREATED"  # ours; the gateway knows no method yet
     PENDING = "PENDING"  # a method was chosen: waiting for the customer's money
     SETTLED = "SETTLED"
-    PAID_LATE = (
-        "PAID_LATE"  # settled after we had shown it as expired, cancelled or failed: credited all the same
-    )
+    PAID_LATE = "PAID_LATE"  # settled after we had shown it as expired, cancelled or failed: credited all the same
     EXPIRED = "EXPIRED"
     CANCELLED = "CANCELLED"
     FAILED = "FAILED"
@@ -56,9 +54,7 @@ class Payment(Identified, Base):
     status: Mapped[str] = mapped_column(String(20), default=PaymentStatus.CREATED)
     amount: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3), default="IDR")
-    idempotency_key: Mapped[str] = mapped_column(
-        String(64)
-    )  # made by the form, so that a double click is one
+    idempotency_key: Mapped[str] = mapped_column(String(64))  # made by the form, so that a double click is one
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
@@ -110,9 +106,7 @@ class GatewayTransaction(Identified, Base):
     currency: Mapped[str] = mapped_column(String(3))
     credited: Mapped[int] = mapped_column(default=0)  # booked to the wallet for this transaction
     taken_back: Mapped[int] = mapped_column(default=0)  # refunds, chargebacks and reversals booked so far
-    instructions: Mapped[dict[str, Any]] = mapped_column(
-        JSONB, default=dict
-    )  # VA number, bill key: shown to pay
+    instructions: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)  # VA number, bill key: shown to pay
     first_seen_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]

@@ -27,9 +27,7 @@ def icon(name: str, label: str | None = None) -> Markup:
     href = f"{url_for('static', filename='vendor/icons.svg')}#{name}"
     if label is None:
         return Markup('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>').format(href)
-    return Markup('<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>').format(
-        label, href
-    )
+    return Markup('<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>').format(label, href)
 
 
 @lru_cache(maxsize=512)

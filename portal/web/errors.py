@@ -49,9 +49,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(CSRFError)
     def stale_form(error: CSRFError) -> Response:
         return answer(
-            PortalError(
-                _("This form is too old. Nothing was changed. Go back, reload the page and try again.")
-            )
+            PortalError(_("This form is too old. Nothing was changed. Go back, reload the page and try again."))
         )
 
     @app.errorhandler(HTTPException)
@@ -76,9 +74,7 @@ def _as_portal_error(error: HTTPException) -> PortalError:
     }
     code = error.code or 400
     refusal = (
-        TooManyRequests()
-        if code == 429
-        else PortalError(messages.get(code, _("This request does not make sense.")))
+        TooManyRequests() if code == 429 else PortalError(messages.get(code, _("This request does not make sense.")))
     )
     refusal.status = code
     refusal.code = (error.name or "error").upper().replace(" ", "_")

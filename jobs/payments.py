@@ -1,0 +1,114 @@
+"""Payment jobs: ask the gateway outside any transaction, record its answer through one verb."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import or_, select
+
+from portal.core import clock, outbox
+from portal.core.db import db, transaction
+from portal.core.errors import Unavailable
+from portal.payments import actions, notifications, rules
+from portal.payments.gateways import Answer
+from portal.payments.models import Payment, PaymentAttempt, PaymentStatus
+from portal.payments.registry import gateway_named
+
+log = structlog.get_logger()
+
+STALE_TRIES = 3
+SYNC_BATCH = 500
+POLL_AFTER_NOTICE = timedelta(seconds=20)
+
+
+def process_notification(event_id: str, attempt_id: str, transaction_id: str | None = None) -> None:
+    """Re-reads the gateway's status for a stored notification; only that answer moves money."""
+    outcomes = [_look(UUID(attempt_id), None)]
+    if transaction_id:
+        outcomes.append(_look(UUID(attempt_id), transaction_id))
+    with transaction() as session:
+        now = clock.now()
+        notifications.mark_processed(session, UUID(event_id), outcome=", ".join(outcomes), now=now)
+        outbox.complete(session, now=now)
+
+
+def check(payment_id: str) -> None:
+    """Re-reads the gateway's status of every attempt of one payment."""
+    for attempt_id in _attempts(UUID(payment_id)):
+        _look(attempt_id, None)
+
+
+def expire(payment_id: str) -> None:
+    """At a payment's end: asks the gateway once more, then marks it expired. Late money is credited all the same."""
+    check(payment_id)
+    with transaction() as session:
+        now = clock.now()
+        actions.expire(session, UUID(payment_id), now=now)
+        outbox.complete(session, now=now)
+
+
+def cancel_at_gateway(payment_id: str) -> None:
+    """Tells the gateway of a cancellation, then reads what became of it: the customer may have paid meanwhile."""
+    for attempt_id in _attempts(UUID(payment_id)):
+        attempt = db.session().get_one(PaymentAttempt, attempt_id)
+        gateway_named(attempt.gateway).cancel(attempt.order_id)
+    check(payment_id)
+
+
+def expire_due() -> str:
+    """Hourly safety net: every open payment past its time gets its own `expire`; one failing never stops the rest."""
+    return _queue_for(Payment.status.in_(actions.OPEN), Payment.expires_at <= clock.now(), job="payments.expire")
+
+
+def sync() -> str:
+    """Every 30 minutes: looks at open payments, and for a week at closed ones, in case a notification was lost."""
+    watched_since = clock.now() - rules.WATCH_AFTER_EXPIRY
+    shut = Payment.status.in_(rules.SHUT) & (Payment.expires_at > watched_since)
+    waiting = Payment.status.in_([*actions.OPEN, PaymentStatus.IN_REVIEW])
+    # A settled payment can still be denied by the bank within minutes, and refunded from the dashboard later.
+    settled = Payment.status.in_([PaymentStatus.SETTLED, PaymentStatus.PAID_LATE]) & (
+        Payment.settled_at > clock.now() - timedelta(days=1)
+    )
+    return _queue_for(or_(waiting, shut, settled), job="payments.check")
+
+
+def _queue_for(*conditions: object, job: str) -> str:
+    with transaction() as session:
+        ids = list(session.scalars(select(Payment.id).where(*conditions).order_by(Payment.id).limit(SYNC_BATCH)))  # type: ignore[arg-type]
+        now = clock.now()
+        for payment_id in ids:
+            key = f"{job}:{payment_id}:{now:%Y%m%d%H%M}"
+            outbox.enqueue(session, job, unique_key=key, payment_id=payment_id)
+    return f"{len(ids)} payments"
+
+
+def _attempts(payment_id: UUID) -> list[UUID]:
+    statement = select(PaymentAttempt.id).where(PaymentAttempt.payment_id == payment_id)
+    ids = list(db.session().scalars(statement.order_by(PaymentAttempt.number)))
+    db.session.rollback()
+    return ids
+
+
+def _look(attempt_id: UUID, transaction_id: str | None) -> str:
+    """Fetches and records until the answer is not stale; returns what it says, for the event's outcome."""
+    for _ in range(STALE_TRIES):
+        attempt = db.session().get_one(PaymentAttempt, attempt_id)
+        reference = transaction_id or attempt.order_id
+        asked_at = clock.now()
+        answer = gateway_named(attempt.gateway).fetch_status(reference)
+        if answer is None:
+            return "unknown to the gateway"
+        if not _fits(attempt, answer):
+            log.error("payment.foreign_answer", order_id=attempt.order_id)
+            return "another order's transaction"
+        with transaction() as session:
+            recorded = actions.record_answer(session, attempt_id, answer, asked_at=asked_at, now=clock.now())
+        if not recorded.stale:
+            return answer.status
+    raise Unavailable(reason="answers contradict each other")
+
+
+def _fits(attempt: PaymentAttempt, answer: Answer) -> bool:
+    return answer.order_id == attempt.order_id

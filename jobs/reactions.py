@@ -1,0 +1,28 @@
+"""What follows from what: the one table from an event to the jobs it wakes."""
+
+from __future__ import annotations
+
+import structlog
+
+from portal.core import clock, outbox
+from portal.core.db import transaction
+
+log = structlog.get_logger()
+
+# event                   job, and which of the event's facts it takes
+REACTIONS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
+    "wallet.credited": [("subscriptions.fulfil_intents", ("customer_id",))],
+    "payment.needs_review": [],  # the operator's review page; the customer was told with the event
+    "instance.ready": [],
+    "slot.freed": [],  # the waitlist
+}
+
+
+def react(event: str, facts: dict[str, str]) -> None:
+    """Queues one message per reaction, so that each is retried by itself."""
+    if event not in REACTIONS:
+        log.error("event.unknown", name=event)
+    with transaction() as session:
+        for job, names in REACTIONS.get(event, []):
+            outbox.enqueue(session, job, queue="urgent", **{name: facts[name] for name in names})
+        outbox.complete(session, now=clock.now())

@@ -1,0 +1,17 @@
+"""Refusals of the catalog."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+
+from portal.core.errors import Conflict, NotFound
+
+
+class QuotaExceeded(Conflict):
+    code = "QUOTA_EXCEEDED"
+    message = _l("The last slot of this plan has just gone. Nothing was charged.")
+
+
+class PlanNotSold(NotFound):
+    code = "PLAN_NOT_SOLD"
+    message = _l("This plan is not for sale.")

@@ -1,0 +1,273 @@
+"""The verbs of payments. Prepare (commit an attempt), call the gateway, record its answer; only `record_answer`
+moves money, and it serves webhook, redirect, poller and administrator alike, so order and repetition cannot matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from config import settings
+from portal.accounts.models import Customer
+from portal.core import events, outbox, switches
+from portal.core.errors import NotFound
+from portal.core.ids import new_id, readable_code
+from portal.core.money import Money
+from portal.payments import booking, rules
+from portal.payments.errors import AmountOutOfRange, NotPayable, TooManyOpenTopUps, UnknownMethod
+from portal.payments.gateways import Answer, Checkout
+from portal.payments.models import GatewayTransaction, Payment, PaymentAttempt, PaymentStatus
+from portal.wallet import actions as wallet
+from portal.wallet.models import TransactionStatus
+
+log = structlog.get_logger()
+
+OPEN = (PaymentStatus.CREATED, PaymentStatus.PENDING)
+CHECK_AGAIN_AFTER = timedelta(seconds=3)
+
+
+@dataclass(frozen=True)
+class TopUp:
+    """What the customer asked for on the top-up form; `key` is the form's own, so a double click is one top-up."""
+
+    amount: Money
+    method: str
+    key: str
+
+
+def request_top_up(session: Session, customer_id: UUID, wanted: TopUp, *, now: datetime) -> Payment:
+    """Commits to collecting a top-up: a payment with its first attempt. A repeat of the key returns the same payment.
+
+    Raises `AmountOutOfRange`, `UnknownMethod`, `TooManyOpenTopUps`, `Unavailable` while top-ups are switched off.
+    """
+    session.get_one(Customer, customer_id, with_for_update=True)
+    known = session.scalar(
+        select(Payment).where(Payment.customer_id == customer_id, Payment.idempotency_key == wanted.key)
+    )
+    if known is not None:
+        return known
+    _refuse_unfit(session, customer_id, wanted)
+    payment = Payment(
+        id=new_id(),
+        customer_id=customer_id,
+        method=wanted.method,
+        status=PaymentStatus.CREATED,
+        amount=wanted.amount.amount,
+        currency=wanted.amount.currency,
+        idempotency_key=wanted.key,
+        created_at=now,
+        expires_at=now + timedelta(hours=settings().top_up_expiry_hours),
+    )
+    session.add(payment)
+    session.flush()
+    add_attempt(session, payment, now=now)
+    wallet.note_pending_top_up(
+        session, customer_id, wanted.amount, payment_id=payment.id, line=booking.line(payment), now=now
+    )
+    outbox.enqueue(session, "payments.expire", run_at=payment.expires_at, payment_id=payment.id)
+    return payment
+
+
+def _refuse_unfit(session: Session, customer_id: UUID, wanted: TopUp) -> None:
+    switches.refuse_when_on(session, switches.Switch.NO_TOP_UPS)
+    smallest, largest = Money(settings().top_up_min), Money(settings().top_up_max)
+    if not smallest <= wanted.amount <= largest:
+        raise AmountOutOfRange(smallest=smallest, largest=largest)
+    if wanted.method not in rules.METHODS:
+        raise UnknownMethod
+    open_ones = session.scalar(select(func.count()).where(Payment.customer_id == customer_id, Payment.status.in_(OPEN)))
+    if (open_ones or 0) >= settings().top_ups_open_max:
+        raise TooManyOpenTopUps
+
+
+def add_attempt(session: Session, payment: Payment, *, now: datetime) -> PaymentAttempt:
+    """One more order id for this payment; the ones before stay valid, whatever is paid on them is credited."""
+    number = session.scalar(select(func.count()).where(PaymentAttempt.payment_id == payment.id)) or 0
+    attempt = PaymentAttempt(
+        payment_id=payment.id,
+        gateway=payment.gateway,
+        number=number + 1,
+        order_id=f"TOPUP-{readable_code(16)}-{number + 1}",
+        created_at=now,
+    )
+    session.add(attempt)
+    session.flush()
+    return attempt
+
+
+def payable_attempt(session: Session, payment_id: UUID, customer_id: UUID, *, now: datetime) -> PaymentAttempt:
+    """The latest attempt of a payment that may still be paid; raises `NotFound` or `NotPayable`."""
+    payment = session.scalar(select(Payment).where(Payment.id == payment_id, Payment.customer_id == customer_id))
+    if payment is None:
+        raise NotFound
+    if not rules.may_pay(payment.status, expires_at=payment.expires_at, now=now):
+        raise NotPayable
+    statement = select(PaymentAttempt).where(PaymentAttempt.payment_id == payment_id)
+    return session.scalars(statement.order_by(PaymentAttempt.number.desc()).limit(1)).one()
+
+
+def store_checkout(session: Session, attempt_id: UUID, checkout: Checkout) -> None:
+    """Keeps how the customer gets to pay this attempt; a newer token replaces the older, which is dead by then."""
+    attempt = session.get_one(PaymentAttempt, attempt_id)
+    attempt.token, attempt.redirect_url, attempt.last_error = checkout.token, checkout.redirect_url, None
+
+
+def note_attempt_error(session: Session, attempt_id: UUID, code: str) -> None:
+    """Keeps why no checkout could be made."""
+    session.get_one(PaymentAttempt, attempt_id).last_error = code
+
+
+def request_check(session: Session, payment_id: UUID, customer_id: UUID, *, now: datetime) -> Payment:
+    """Queues a look at the gateway's status; asking again within seconds queues nothing."""
+    payment = _own_payment(session, payment_id, customer_id)
+    if payment.last_checked_at is None or now - payment.last_checked_at >= CHECK_AGAIN_AFTER:
+        payment.last_checked_at = now
+        outbox.enqueue(session, "payments.check", queue="urgent", payment_id=payment.id)
+    return payment
+
+
+def cancel(session: Session, payment_id: UUID, customer_id: UUID, *, now: datetime) -> Payment:
+    """Stops waiting for a top-up and tells the gateway; a repeat changes nothing. Money that comes is credited."""
+    payment = _own_payment(session, payment_id, customer_id)
+    if payment.status == PaymentStatus.CANCELLED:
+        return payment
+    if not rules.may_cancel(payment.status):
+        raise NotPayable
+    _close(session, payment, PaymentStatus.CANCELLED, now=now)
+    outbox.enqueue(session, "payments.cancel_at_gateway", payment_id=payment.id)
+    return payment
+
+
+def expire(session: Session, payment_id: UUID, *, now: datetime) -> bool:
+    """Marks an unpaid payment past its time as expired, or as failed when every try was refused. True if it did."""
+    payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
+    if payment.status not in OPEN or payment.expires_at > now:
+        return False
+    statuses = set(
+        session.scalars(
+            select(GatewayTransaction.status).join(PaymentAttempt).where(PaymentAttempt.payment_id == payment_id)
+        )
+    )
+    refused = bool(statuses) and statuses <= {"deny", "failure"}
+    _close(session, payment, PaymentStatus.FAILED if refused else PaymentStatus.EXPIRED, now=now)
+    booking.tell_closed(session, payment, now=now)
+    return True
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What recording an answer did; `stale` asks the caller to fetch again."""
+
+    status: str
+    moved: bool = False
+    stale: bool = False
+
+
+def record_answer(session: Session, attempt_id: UUID, answer: Answer, *, asked_at: datetime, now: datetime) -> Recorded:
+    """Books what a gateway says of one transaction: credits it once, takes back what was taken back, moves the state.
+
+    `asked_at` is when the question left. An answer that contradicts something recorded after that moment may be older
+    than it: nothing is booked and `stale` is True. Repeats change nothing.
+    """
+    attempt = session.get_one(PaymentAttempt, attempt_id)
+    assert answer.order_id == attempt.order_id, "an answer belongs to its attempt"
+    payment = session.get_one(Payment, attempt.payment_id, with_for_update=True, populate_existing=True)
+    row = _gateway_transaction(session, attempt, answer, now)
+    if row.updated_at > asked_at and row.status != answer.status:
+        return Recorded(payment.status, stale=True)
+    found = rules.meaning(answer, expected=payment.money)
+    _note_oddities(payment, answer, found)
+    moved = booking.book(session, payment, row, answer, found, now=now)
+    _follow(session, payment, answer, found, now=now)
+    if row.status != answer.status:
+        row.updated_at = now
+    row.status, row.fraud_status, row.payment_type = answer.status, answer.fraud_status, answer.payment_type
+    row.instructions = answer.instructions or row.instructions
+    payment.last_checked_at = now
+    return Recorded(payment.status, moved=moved)
+
+
+def _gateway_transaction(
+    session: Session, attempt: PaymentAttempt, answer: Answer, now: datetime
+) -> GatewayTransaction:
+    """The row of the answer's transaction, written on first sight. The payment's lock is held."""
+    values = {
+        "id": new_id(),
+        "attempt_id": attempt.id,
+        "gateway": attempt.gateway,
+        "transaction_id": answer.transaction_id,
+        "status": answer.status,
+        "payment_type": answer.payment_type,
+        "gross_amount": answer.amount.amount if answer.amount else 0,
+        "currency": answer.amount.currency if answer.amount else "???",
+        "credited": 0,
+        "taken_back": 0,
+        "instructions": answer.instructions,
+        "first_seen_at": now,
+        "updated_at": now,
+    }
+    statement = upsert(GatewayTransaction).values(values)
+    session.execute(statement.on_conflict_do_nothing(index_elements=["gateway", "transaction_id"]))
+    row = session.scalars(
+        select(GatewayTransaction)
+        .where(
+            GatewayTransaction.gateway == attempt.gateway,
+            GatewayTransaction.transaction_id == answer.transaction_id,
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    assert row.attempt_id == attempt.id, "a transaction id belongs to one order"
+    return row
+
+
+def _note_oddities(payment: Payment, answer: Answer, found: rules.Meaning) -> None:
+    """Logs what an operator should look at; the log is what alerts are made from."""
+    if found is rules.Meaning.UNKNOWN:
+        log.error("payment.unknown_status", payment_id=str(payment.id), status=answer.status)
+    if answer.amount != payment.money:
+        log.error("payment.amount_differs", payment_id=str(payment.id), wanted=payment.amount, got=answer.amount_text)
+    if answer.status == "partial_chargeback" and not answer.taken_back:
+        log.error("payment.chargeback_without_figure", payment_id=str(payment.id))
+
+
+def _follow(session: Session, payment: Payment, answer: Answer, found: rules.Meaning, *, now: datetime) -> None:
+    """Moves the payment's state after its books, tells the customer, wakes who waits."""
+    credited, taken = session.execute(
+        select(
+            func.coalesce(func.sum(GatewayTransaction.credited), 0),
+            func.coalesce(func.sum(GatewayTransaction.taken_back), 0),
+        )
+        .join(PaymentAttempt)
+        .where(PaymentAttempt.payment_id == payment.id)
+    ).one()
+    before = PaymentStatus(payment.status)
+    after = rules.next_status(before, found, credited=int(credited), taken=int(taken), taken_by=answer.status)
+    if after is before:
+        return
+    payment.status = after
+    if after in rules.SHUT:
+        _close(session, payment, after, now=now)
+        booking.tell_closed(session, payment, now=now)
+    if after is PaymentStatus.IN_REVIEW:
+        booking.tell_review(session, payment, now=now)
+        events.record(session, "payment.needs_review", payment_id=payment.id)
+
+
+def _close(session: Session, payment: Payment, status: PaymentStatus, *, now: datetime) -> None:
+    payment.status = status
+    shown = TransactionStatus.FAILED if status is PaymentStatus.FAILED else TransactionStatus.CANCELLED
+    wallet.close_pending_top_up(session, payment.id, shown, now=now)
+
+
+def _own_payment(session: Session, payment_id: UUID, customer_id: UUID) -> Payment:
+    statement = select(Payment).where(Payment.id == payment_id, Payment.customer_id == customer_id)
+    payment = session.scalar(statement.with_for_update().execution_options(populate_existing=True))
+    if payment is None:
+        raise NotFound
+    return payment

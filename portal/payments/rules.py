@@ -1,0 +1,143 @@
+"""Pure decisions about payments: methods, what a gateway's answer means, and which state may follow which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from flask_babel import lazy_gettext as _l
+
+from portal.core.money import Money
+from portal.payments.gateways import Answer
+from portal.payments.models import PaymentStatus
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to pay, as the top-up page offers it."""
+
+    code: str  # also the popup's name for it
+    group: str
+    label: str
+    hint: object
+    takes: object  # how long until the credit is there
+
+
+BANK, WALLET, QRIS, CARD = "bank", "wallet", "qris", "card"
+_SECONDS = _l("usually 20 seconds")
+METHODS: dict[str, Method] = {
+    method.code: method
+    for method in (
+        Method("qris", QRIS, "QRIS", _l("any bank or e-wallet app, LinkAja too"), _SECONDS),
+        Method("gopay", WALLET, "GoPay", _l("in the GoPay or Gojek app"), _SECONDS),
+        Method("shopeepay", WALLET, "ShopeePay", _l("in the Shopee app"), _SECONDS),
+        Method("ovo", WALLET, "OVO", _l("in the OVO app"), _SECONDS),
+        Method("dana", WALLET, "DANA", _l("in the DANA app"), _SECONDS),
+        Method("bca_va", BANK, "BCA", _l("virtual account"), _SECONDS),
+        Method("bni_va", BANK, "BNI", _l("virtual account"), _SECONDS),
+        Method("bri_va", BANK, "BRI", _l("BRIVA"), _SECONDS),
+        Method("echannel", BANK, "Mandiri", _l("Mandiri bill payment"), _l("up to 5 minutes")),
+        Method("permata_va", BANK, "Permata", _l("virtual account"), _l("up to 5 minutes")),
+        Method("credit_card", CARD, _l("Credit or debit card"), _l("Visa, Mastercard, JCB, with 3-D Secure"), _SECONDS),
+    )
+}
+
+PAID = {"settlement", "capture"}
+TAKEN_BACK = {"refund", "partial_refund", "chargeback", "partial_chargeback"}
+KNOWN = PAID | TAKEN_BACK | {"pending", "authorize", "deny", "failure", "cancel", "expire"}
+# How long a payment shown as expired, cancelled or failed is still asked about: late money is credited.
+WATCH_AFTER_EXPIRY = timedelta(days=7)
+
+
+class Meaning(StrEnum):
+    """What an answer means for the books."""
+
+    WAITING = "WAITING"
+    PAID = "PAID"
+    REVIEW = "REVIEW"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"  # a word we do not know: nothing changes, the operator hears of it
+
+
+def meaning(answer: Answer, *, expected: Money) -> Meaning:
+    """Reads an answer. Whatever would move money is first compared with the amount and currency we asked for.
+
+    Source: Midtrans transaction-status pages: paid is settlement or capture with fraud_status absent or accept.
+    """
+    if answer.status in PAID | TAKEN_BACK:
+        if answer.amount != expected:
+            return Meaning.REVIEW
+        return Meaning.PAID if answer.fraud_status in (None, "accept") else Meaning.REVIEW
+    return {
+        "pending": Meaning.WAITING,
+        "authorize": Meaning.REVIEW,
+        "deny": Meaning.FAILED,
+        "failure": Meaning.FAILED,
+        "cancel": Meaning.CANCELLED,
+        "expire": Meaning.EXPIRED,
+    }.get(answer.status, Meaning.UNKNOWN)
+
+
+def taken_back(answer: Answer, *, credited: int) -> int:
+    """How much of a credited transaction the gateway has taken back in all; a denial after payment takes it whole."""
+    if answer.status in ("deny", "cancel", "failure"):
+        return credited
+    if answer.status in TAKEN_BACK:
+        return min(answer.taken_back, credited)
+    return 0
+
+
+SHUT = (PaymentStatus.EXPIRED, PaymentStatus.CANCELLED, PaymentStatus.FAILED)
+"""Shown as over; money that still arrives is credited as paid late."""
+
+
+def next_status(
+    status: PaymentStatus, found: Meaning, *, credited: int, taken: int, taken_by: str
+) -> PaymentStatus:  # fmt: skip
+    """The payment's state after an answer was booked. `credited` and `taken` are over all its transactions."""
+    if credited:
+        return _after_credit(status, credited=credited, taken=taken, taken_by=taken_by)
+    if found is Meaning.REVIEW:
+        return PaymentStatus.IN_REVIEW
+    if status in SHUT:
+        return status
+    return {
+        Meaning.WAITING: PaymentStatus.PENDING,
+        Meaning.CANCELLED: PaymentStatus.CANCELLED,
+        Meaning.EXPIRED: PaymentStatus.EXPIRED,
+        # A refused card try is not the end: the popup offers another one until the order expires.
+        Meaning.FAILED: status if status is PaymentStatus.CREATED else PaymentStatus.PENDING,
+    }.get(found, status)
+
+
+def _after_credit(status: PaymentStatus, *, credited: int, taken: int, taken_by: str) -> PaymentStatus:
+    if taken >= credited:
+        return {
+            "chargeback": PaymentStatus.CHARGED_BACK,
+            "partial_chargeback": PaymentStatus.CHARGED_BACK,
+            "refund": PaymentStatus.REFUNDED,
+            "partial_refund": PaymentStatus.REFUNDED,
+        }.get(taken_by, PaymentStatus.REVERSED)
+    if taken:
+        return PaymentStatus.PARTIALLY_REFUNDED
+    if status in SHUT or status is PaymentStatus.PAID_LATE:
+        return PaymentStatus.PAID_LATE
+    return PaymentStatus.SETTLED
+
+
+def may_pay(status: str, *, expires_at: datetime, now: datetime) -> bool:
+    """May the customer still pay, or go on paying?"""
+    return status in (PaymentStatus.CREATED, PaymentStatus.PENDING) and now < expires_at
+
+
+def may_cancel(status: str) -> bool:
+    """May the customer cancel?"""
+    return status in (PaymentStatus.CREATED, PaymentStatus.PENDING)
+
+
+def is_settled_state(status: str) -> bool:
+    """Will this page change by itself no more (short of a refund)?"""
+    return status not in (PaymentStatus.CREATED, PaymentStatus.PENDING, PaymentStatus.IN_REVIEW)

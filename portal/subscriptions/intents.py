@@ -1,0 +1,124 @@
+"""*Pay and launch*: a stored wish that subscribes by itself when the credit arrives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from portal.accounts.models import Customer
+from portal.catalog.errors import PlanNotSold, QuotaExceeded
+from portal.catalog.models import Plan
+from portal.core.errors import PortalError
+from portal.core.ids import new_id
+from portal.core.money import Money
+from portal.notices import actions as notices
+from portal.subscriptions import actions
+from portal.subscriptions.actions import Purchase
+from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
+from portal.subscriptions.models import IntentStatus, LaunchIntent
+from portal.wallet.errors import InsufficientCredit
+
+FINAL_REFUSALS = (QuotaExceeded, PlanNotSold, DuplicateSubscription, PriceChanged)
+
+
+def note_intent(session: Session, customer_id: UUID, plan_id: UUID, interval: str, *, now: datetime) -> LaunchIntent:
+    """Remembers what to launch once the credit is there. A repeat for the same plan updates the waiting one."""
+    session.get_one(Customer, customer_id, with_for_update=True)
+    plan = actions.sold_plan(session, plan_id)
+    price = plan.price(interval)
+    if price is None:
+        raise PlanNotSold
+    live = actions.live_subscription(session, customer_id, plan.service_id)
+    if live is not None:
+        raise DuplicateSubscription(live.id)
+    intent = _waiting(session, customer_id, plan_id)
+    if intent is None:
+        intent = LaunchIntent(id=new_id(), customer_id=customer_id, plan_id=plan_id, created_at=now)
+        session.add(intent)
+    intent.interval, intent.price, intent.setup_fee = interval, price.amount, plan.setup_fee
+    session.flush()
+    return intent
+
+
+def attach_payment(session: Session, intent_id: UUID, customer_id: UUID, payment_id: UUID) -> None:
+    """Ties a waiting intent to the top-up that was made for it, so that its page can tell of the launch."""
+    statement = select(LaunchIntent).where(LaunchIntent.id == intent_id, LaunchIntent.customer_id == customer_id)
+    intent = session.scalar(statement.with_for_update())
+    if intent is not None and intent.status == IntentStatus.WAITING:
+        intent.payment_id = payment_id
+
+
+def cancel_intent(session: Session, intent_id: UUID, customer_id: UUID, *, now: datetime) -> None:
+    """Forgets a waiting intent at the customer's word; a repeat changes nothing."""
+    statement = select(LaunchIntent).where(LaunchIntent.id == intent_id, LaunchIntent.customer_id == customer_id)
+    intent = session.scalar(statement.with_for_update())
+    if intent is not None and intent.status == IntentStatus.WAITING:
+        _decide(intent, IntentStatus.CANCELLED, now=now)
+
+
+def waiting_intents(session: Session, customer_id: UUID) -> list[UUID]:
+    """Ids of what waits for credit, oldest first."""
+    statement = select(LaunchIntent.id).where(
+        LaunchIntent.customer_id == customer_id, LaunchIntent.status == IntentStatus.WAITING
+    )
+    return list(session.scalars(statement.order_by(LaunchIntent.created_at, LaunchIntent.id)))
+
+
+def fulfil(session: Session, intent_id: UUID, *, now: datetime) -> str:
+    """Subscribes as agreed, if the credit is there; returns the intent's status.
+
+    When the slot has gone, the price rose or the app is running already, the credit stays and the customer is told.
+    Money and refusal never mix: the purchase runs in a savepoint of its own.
+    """
+    intent = session.scalars(
+        select(LaunchIntent).options(joinedload(LaunchIntent.plan)).where(LaunchIntent.id == intent_id)
+    ).one()
+    session.get_one(Customer, intent.customer_id, with_for_update=True)
+    session.refresh(intent, with_for_update=True)
+    if intent.status != IntentStatus.WAITING:
+        return intent.status
+    purchase = Purchase(
+        intent.plan_id, intent.interval, Money(intent.price + intent.setup_fee), key=f"intent:{intent.id}"
+    )
+    try:
+        with session.begin_nested():
+            subscription = actions.subscribe(session, intent.customer_id, purchase, now=now)
+    except InsufficientCredit:
+        return intent.status
+    except FINAL_REFUSALS as refusal:
+        _give_up(session, intent, refusal, now=now)
+        return intent.status
+    intent.subscription_id = subscription.id
+    _decide(intent, IntentStatus.FULFILLED, now=now)
+    return intent.status
+
+
+def _give_up(session: Session, intent: LaunchIntent, refusal: PortalError, *, now: datetime) -> None:
+    intent.failure_code = refusal.code
+    _decide(intent, IntentStatus.FAILED, now=now)
+    plan = session.scalars(select(Plan).options(joinedload(Plan.service)).where(Plan.id == intent.plan_id)).one()
+    notices.tell(
+        session,
+        customer_id=intent.customer_id,
+        code="launch_waiting_failed",
+        parameters={"app": plan.service.name, "plan": plan.name, "reason": refusal.code, "slug": plan.service.slug},
+        unique_key=f"launch_waiting_failed:{intent.id}",
+        now=now,
+    )
+
+
+def _decide(intent: LaunchIntent, status: IntentStatus, *, now: datetime) -> None:
+    intent.status, intent.decided_at = status, now
+
+
+def _waiting(session: Session, customer_id: UUID, plan_id: UUID) -> LaunchIntent | None:
+    return session.scalar(
+        select(LaunchIntent).where(
+            LaunchIntent.customer_id == customer_id,
+            LaunchIntent.plan_id == plan_id,
+            LaunchIntent.status == IntentStatus.WAITING,
+        )
+    )

@@ -1,0 +1,88 @@
+"""How every state is shown: a word, an icon and a tone, never a colour alone. `badge()` in macros draws it.
+
+A state is looked up under its kind first ("payment", "transaction", …), then by its own name, so that PENDING may
+say "Preparing" of an app and "Waiting for payment" of a top-up.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask_babel import lazy_gettext as _l
+
+
+class Shown(NamedTuple):
+    """`tone` is one of good, busy, warn, bad, calm; `icon` stands in static/icons.txt."""
+
+    word: Any
+    icon: str
+    tone: str
+
+
+INSTANCES = {
+    "PENDING": Shown(_l("In line"), "clock", "busy"),
+    "PROVISIONING": Shown(_l("Being set up"), "progress", "busy"),
+    "RUNNING": Shown(_l("Running"), "circle-check", "good"),
+    "STOPPED": Shown(_l("Stopped"), "player-stop", "calm"),
+    "SUSPENDED": Shown(_l("Suspended"), "player-pause", "warn"),
+    "ERROR": Shown(_l("Failed"), "alert-triangle", "bad"),
+    "TERMINATED": Shown(_l("Deleted"), "trash", "calm"),
+    "MAINTENANCE": Shown(_l("Maintenance"), "tool", "warn"),
+}
+PAYMENTS = {
+    "CREATED": Shown(_l("Not paid yet"), "clock", "busy"),
+    "PENDING": Shown(_l("Waiting for payment"), "hourglass", "busy"),
+    "SETTLED": Shown(_l("Paid"), "circle-check", "good"),
+    "PAID_LATE": Shown(_l("Paid late, credited"), "circle-check", "good"),
+    "EXPIRED": Shown(_l("Expired"), "clock-pause", "calm"),
+    "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
+    "FAILED": Shown(_l("Failed"), "circle-x", "bad"),
+    "IN_REVIEW": Shown(_l("Being checked"), "eye", "warn"),
+    "REFUNDED": Shown(_l("Refunded"), "receipt-refund", "calm"),
+    "PARTIALLY_REFUNDED": Shown(_l("Partly refunded"), "receipt-refund", "calm"),
+    "CHARGED_BACK": Shown(_l("Charged back"), "arrow-back-up", "bad"),
+    "REVERSED": Shown(_l("Reversed by the bank"), "arrow-back-up", "bad"),
+}
+SUBSCRIPTIONS = {
+    "PENDING_PAYMENT": Shown(_l("Waiting for credit"), "hourglass", "busy"),
+    "PENDING_UPGRADE": Shown(_l("Upgrade under way"), "progress", "busy"),
+    "TRIALING": Shown(_l("Trial"), "gift", "good"),
+    "ACTIVE": Shown(_l("Active"), "circle-check", "good"),
+    "PAST_DUE": Shown(_l("Payment due"), "alert-triangle", "warn"),
+    "SUSPENDED": Shown(_l("Suspended"), "player-pause", "warn"),
+    "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
+    "EXPIRED": Shown(_l("Ended"), "clock-pause", "calm"),
+}
+TRANSACTIONS = {
+    "PENDING": Shown(_l("Pending"), "hourglass", "busy"),
+    "COMPLETED": Shown(_l("Completed"), "circle-check", "good"),
+    "FAILED": Shown(_l("Failed"), "circle-x", "bad"),
+    "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
+    "REFUNDED": Shown(_l("Refunded"), "receipt-refund", "calm"),
+}
+DOCUMENTS = {
+    "DRAFT": Shown(_l("Being issued"), "progress", "busy"),
+    "ISSUED": Shown(_l("Issued"), "circle-check", "good"),
+    "VOID": Shown(_l("Void"), "ban", "calm"),
+}
+INTENTS = {
+    "WAITING": Shown(_l("Waiting for credit"), "hourglass", "busy"),
+    "FULFILLED": Shown(_l("Launched"), "rocket", "good"),
+    "FAILED": Shown(_l("Not launched, your credit stays"), "alert-triangle", "warn"),
+    "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
+}
+KINDS = {
+    "instance": INSTANCES,
+    "payment": PAYMENTS,
+    "subscription": SUBSCRIPTIONS,
+    "transaction": TRANSACTIONS,
+    "document": DOCUMENTS,
+    "intent": INTENTS,
+}
+ANY = {**INTENTS, **DOCUMENTS, **TRANSACTIONS, **PAYMENTS, **SUBSCRIPTIONS, **INSTANCES}
+
+
+def shown(state: str, kind: str = "") -> Shown:
+    """How a state is shown; an unknown one shows its own name, calmly."""
+    name = str(state)
+    return KINDS.get(kind, ANY).get(name) or ANY.get(name) or Shown(name, "point", "calm")
