@@ -1,7 +1,8 @@
 """The people of our tests: Ayu owns, Budi shares, Citra is a stranger, Dewi administers.
 
 A test module takes them by `pytest_plugins = ["tests.personas"]` and then names `ayu`, `budi`, `citra` or
-`dewi` as fixtures: each is a `Person` whose rows are committed. `register_person` and `sign_in` are plain functions.
+`dewi` as fixtures: each is a `Person` whose rows are committed. `register_person` and `sign_in` are plain
+functions.
 """
 
 from __future__ import annotations
@@ -65,9 +66,7 @@ def register_person(
     return user, customer
 
 
-def sign_in(
-    client: FlaskClient, email: str, password: str = PASSWORD, *, remember: bool = False
-) -> FlaskClient:
+def sign_in(client: FlaskClient, email: str, password: str = PASSWORD, *, remember: bool = False) -> FlaskClient:
     """Signs a test client in through the real form; fails when the portal refuses."""
     form = {"email": email, "password": password} | ({"remember": "y"} if remember else {})
     response = client.post("/sign-in", data=form)

@@ -30,6 +30,7 @@ from portal.accounts.models import (
     MembershipRole,
     Role,
     User,
+    UserSession,
 )
 from portal.audit import actions as audit
 from portal.core.crypto import digest
@@ -120,12 +121,26 @@ def authenticate(session: Session, *, email: str, password: str, now: datetime, 
 
 def note_refused_sign_in(session: Session, *, email: str, now: datetime, ip_address: str) -> None:
     """Keeps a trace of a failed attempt; an address without an account only as a digest."""
+    _note_about(session, "user.sign_in_refused", email=email, now=now, ip_address=ip_address)
+
+
+def note_reset_asked(session: Session, *, email: str, now: datetime, ip_address: str) -> None:
+    """Keeps a trace of a forgotten password, for known and unknown addresses alike."""
+    _note_about(session, "user.reset_asked", email=email, now=now, ip_address=ip_address)
+
+
+def _note_about(session: Session, action: str, *, email: str, now: datetime, ip_address: str) -> None:
     address = rules.normal_email(email)
     user = queries.user_by_email(session, address) if address else None
     kind, subject = ("user", str(user.id)) if user else ("unknown_email", digest((address or email).lower()))
-    audit.note(
-        session, "user.sign_in_refused", subject_kind=kind, subject_id=subject, now=now, ip_address=ip_address
-    )
+    audit.note(session, action, subject_kind=kind, subject_id=subject, now=now, ip_address=ip_address)
+
+
+def sign_out(session: Session, user_session: UserSession, *, now: datetime, ip_address: str = "") -> None:
+    """Ends a session; a repeat changes nothing."""
+    user_id = user_session.user_id
+    if sessions.revoke(session, user_id=user_id, session_id=user_session.id, now=now):
+        _note(session, "user.signed_out", user_id, now=now, ip_address=ip_address)
 
 
 def issue_link(session: Session, user: User, purpose: LinkPurpose, *, now: datetime) -> tuple[UUID, str]:
@@ -148,21 +163,18 @@ def verify_email(session: Session, token: str, *, now: datetime) -> User:
     owner = queries.link_owner(session, token, LinkPurpose.VERIFY_EMAIL)
     if owner is not None and owner.email_verified_at is not None:
         return owner
-    user = _locked(session, _use_link(session, token, LinkPurpose.VERIFY_EMAIL, now=now))
+    user = _use_link(session, token, LinkPurpose.VERIFY_EMAIL, now=now)
     user.email_verified_at = user.email_verified_at or now
     _note(session, "user.email_verified", user.id, now=now)
     return user
 
 
-def reset_password(
-    session: Session, token: str, *, password: str, now: datetime, ip_address: str = ""
-) -> User:
-    """Sets a new password by a mailed link, once, and ends every session; the mail proved the address, too.
+def reset_password(session: Session, token: str, *, password: str, now: datetime, ip_address: str = "") -> User:
+    """Sets a new password by a mailed link, once, and ends every session; the mail also proved the address.
 
-    Raises `LinkSpent`, also to the slower of two requests at once, and `PasswordRefused`, which leaves the link
-    good.
+    Raises `LinkSpent`, also to the slower of two requests at once. `PasswordRefused` leaves the link good.
     """
-    user = _locked(session, _use_link(session, token, LinkPurpose.RESET_PASSWORD, now=now))
+    user = _use_link(session, token, LinkPurpose.RESET_PASSWORD, now=now)
     if not user.active:
         raise LinkSpent
     _set_password(session, user, password)
@@ -184,7 +196,7 @@ def change_password(
     now: datetime,
     ip_address: str = "",
 ) -> User:
-    """Sets a new password, ends every session but `keep_session`; raises `WrongPassword`, `PasswordRefused`."""
+    """Sets a new password and ends all sessions but one; raises `WrongPassword` and `PasswordRefused`."""
     user = _locked(session, user_id)
     if not passwords.matches(user.password_hash, current):
         raise WrongPassword
@@ -256,6 +268,7 @@ def deactivate(
     live_subscriptions: int,
     credit: int,
     choice: rules.Departure,
+    confirmed: bool,
     now: datetime,
     ip_address: str = "",
 ) -> None:
@@ -263,7 +276,9 @@ def deactivate(
 
     The caller holds the locks of `lock_for_departure` and moves the credit itself, in the same transaction.
     """
-    problem = rules.departure_problem(live_subscriptions=live_subscriptions, credit=credit, choice=choice)
+    problem = rules.departure_problem(
+        live_subscriptions=live_subscriptions, credit=credit, choice=choice, confirmed=confirmed
+    )
     if problem is not None:
         raise DepartureRefused(problem)
     user.active = False
@@ -283,8 +298,12 @@ def _locked(session: Session, user_id: UUID) -> User:
     return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
 
 
-def _use_link(session: Session, token: str, purpose: LinkPurpose, *, now: datetime) -> UUID:
-    """Spends a link and names its owner; of two requests at once the second waits here, then finds it used."""
+def _use_link(session: Session, token: str, purpose: LinkPurpose, *, now: datetime) -> User:
+    """Spends a link of the user it locks; of two requests at once the second waits, then finds it used."""
+    owner = queries.link_owner(session, token, purpose)
+    if owner is None:
+        raise LinkSpent
+    user = _locked(session, owner.id)
     statement = (
         update(MailedLink)
         .where(
@@ -294,13 +313,12 @@ def _use_link(session: Session, token: str, purpose: LinkPurpose, *, now: dateti
             MailedLink.expires_at > now,
         )
         .values(used_at=now)
-        .returning(MailedLink.user_id)
+        .returning(MailedLink.id)
         .execution_options(synchronize_session=False)
     )
-    user_id = session.scalar(statement)
-    if user_id is None:
+    if session.scalar(statement) is None:
         raise LinkSpent
-    return user_id
+    return user
 
 
 def _spend_links(session: Session, user_id: UUID, purpose: LinkPurpose, *, now: datetime) -> None:
@@ -345,9 +363,7 @@ def _checked_phone(text: str | None) -> str | None:
     return phone
 
 
-def _note(
-    session: Session, action: str, user_id: UUID, *, now: datetime, ip_address: str = "", **facts: int
-) -> None:
+def _note(session: Session, action: str, user_id: UUID, *, now: datetime, ip_address: str = "", **facts: int) -> None:
     audit.note(
         session,
         action,

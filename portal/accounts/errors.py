@@ -22,12 +22,9 @@ NAME_MESSAGES: dict[NameProblem, Any] = {
     NameProblem.UNFIT: _l("Use letters, digits and spaces: no addresses, no special characters."),
 }
 DEPARTURE_MESSAGES: dict[DepartureProblem, Any] = {
-    DepartureProblem.LIVE_SUBSCRIPTIONS: _l(
-        "Cancel your subscriptions first: apps of yours are still running."
-    ),
-    DepartureProblem.CREDIT_LEFT: _l(
-        "There is credit left in your wallet. Choose what should happen with it."
-    ),
+    DepartureProblem.LIVE_SUBSCRIPTIONS: _l("Cancel your subscriptions first: apps of yours are still running."),
+    DepartureProblem.CREDIT_LEFT: _l("There is credit left in your wallet. Choose what should happen with it."),
+    DepartureProblem.NOT_CONFIRMED: _l("Type your e-mail address to confirm that you give up your credit."),
 }
 
 
@@ -50,9 +47,7 @@ class EmailTaken(Conflict):
     """The address has an account. Worded so that it stays true of addresses refused for other reasons."""
 
     code = "EMAIL_TAKEN"
-    message = _l(
-        "This address cannot be used here, or it already has an account. Sign in, or reset the password."
-    )
+    message = _l("This address cannot be used here, or it already has an account. Sign in, or reset the password.")
 
 
 class SignInRefused(PortalError):

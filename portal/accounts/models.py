@@ -72,9 +72,7 @@ class Customer(Identified, Base):
 
     __tablename__ = "customer"
 
-    number: Mapped[int] = mapped_column(
-        customer_number, server_default=customer_number.next_value(), unique=True
-    )
+    number: Mapped[int] = mapped_column(customer_number, server_default=customer_number.next_value(), unique=True)
     kind: Mapped[str] = mapped_column(String(20), default=CustomerKind.PERSON)
     name: Mapped[str] = mapped_column(String(100))
     billing_email: Mapped[str] = mapped_column(String(254))

@@ -19,7 +19,7 @@ def hashed(password: str) -> str:
 
 
 def matches(stored: str | None, password: str) -> bool:
-    """Whether `password` is behind `stored`. Without a stored hash the same work is done; the answer is no."""
+    """Whether `password` is behind `stored`. Without a hash the same work is done; the answer is no."""
     if len(password) > PASSWORD_LENGTH_MAX:
         return False
     try:

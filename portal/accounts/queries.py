@@ -9,15 +9,16 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.accounts import devices
 from portal.accounts.models import (
     Customer,
     LinkPurpose,
     MailedLink,
     Membership,
-    MembershipRole,
     User,
     UserSession,
 )
+from portal.audit.models import AuditEntry
 from portal.core.crypto import digest
 
 
@@ -36,17 +37,6 @@ def customer_of(session: Session, user_id: UUID) -> Customer | None:
         .limit(1)
     )
     return session.scalar(statement)
-
-
-def owners_of(session: Session, customer_id: UUID) -> Sequence[User]:
-    """The active users who own a customer, oldest first: who is written to."""
-    statement = (
-        select(User)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.customer_id == customer_id, Membership.role == MembershipRole.OWNER, User.active)
-        .order_by(User.id)
-    )
-    return session.scalars(statement).all()
 
 
 def live_sessions(session: Session, user_id: UUID, *, now: datetime) -> Sequence[UserSession]:
@@ -83,3 +73,27 @@ def link_is_live(session: Session, token: str, purpose: LinkPurpose, *, now: dat
         MailedLink.expires_at > now,
     )
     return session.scalar(statement) is not None
+
+
+def owns_session(session: Session, user_id: UUID, session_id: UUID) -> bool:
+    """Whether a session, live or ended, is this user's."""
+    statement = select(UserSession.id).where(UserSession.id == session_id, UserSession.user_id == user_id)
+    return session.scalar(statement) is not None
+
+
+def knows_device(session: Session, user_id: UUID, user_agent: str) -> bool:
+    """Whether this kind of browser signed this user in before; the first ever counts as known."""
+    agents = session.scalars(select(UserSession.user_agent).where(UserSession.user_id == user_id).distinct())
+    seen = {(devices.browser(agent), devices.system(agent)) for agent in agents}
+    return not seen or (devices.browser(user_agent), devices.system(user_agent)) in seen
+
+
+def payout_requests(session: Session) -> Sequence[tuple[AuditEntry, User]]:
+    """Who asked for a payout and has not left since, oldest request first."""
+    statement = (
+        select(AuditEntry, User)
+        .join(User, User.id == AuditEntry.actor_id)
+        .where(AuditEntry.action == "user.payout_requested", User.active)
+        .order_by(AuditEntry.happened_at)
+    )
+    return [(entry, user) for entry, user in session.execute(statement)]

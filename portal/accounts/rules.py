@@ -42,6 +42,7 @@ class NameProblem(StrEnum):
 class DepartureProblem(StrEnum):
     LIVE_SUBSCRIPTIONS = "LIVE_SUBSCRIPTIONS"
     CREDIT_LEFT = "CREDIT_LEFT"
+    NOT_CONFIRMED = "NOT_CONFIRMED"
 
 
 class Departure(StrEnum):
@@ -70,7 +71,7 @@ def normal_name(text: str) -> str:
 
 
 def name_problem(name: str) -> NameProblem | None:
-    """Why a name, as `normal_name` spells it, is refused: addresses in it would make our mails someone's spam."""
+    """Why a name, as `normal_name` spells it, is refused. Links in it would turn our mails into spam."""
     if not name:
         return NameProblem.EMPTY
     if len(name) > NAME_LENGTH_MAX:
@@ -84,7 +85,7 @@ def name_problem(name: str) -> NameProblem | None:
 
 
 def normal_phone(text: str) -> str | None:
-    """A phone number as `+62812…`: a leading 0 is Indonesian; None when it is no number. Source: ITU E.164."""
+    """A phone number as `+62812…`; a leading 0 is Indonesian; None when it is none. Source: ITU E.164."""
     compact = re.sub(r"[\s().-]", "", text)
     if not re.fullmatch(r"\+?[0-9]+", compact):
         return None
@@ -134,12 +135,19 @@ def _personal_parts(email: str, name: str) -> set[str]:
     return {word for word in words if len(word) >= PERSONAL_PART_LENGTH_MIN}
 
 
-def departure_problem(*, live_subscriptions: int, credit: int, choice: Departure) -> DepartureProblem | None:
-    """Why an account cannot be closed now: apps run, or credit (whole rupiah) is left and not given up."""
+def departure_problem(
+    *, live_subscriptions: int, credit: int, choice: Departure, confirmed: bool
+) -> DepartureProblem | None:
+    """Why an account cannot be closed now: apps run, or credit (whole rupiah) is left and not given up.
+
+    `confirmed` says that giving it up was typed out.
+    """
     if live_subscriptions > 0:
         return DepartureProblem.LIVE_SUBSCRIPTIONS
     if credit > 0 and choice is not Departure.FORFEIT:
         return DepartureProblem.CREDIT_LEFT
+    if credit > 0 and not confirmed:
+        return DepartureProblem.NOT_CONFIRMED
     return None
 
 

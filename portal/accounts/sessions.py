@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import flash, g, request, url_for
@@ -18,7 +19,7 @@ from werkzeug.wrappers import Response
 from portal.accounts.models import Customer, Membership, User, UserSession
 from portal.core import clock
 from portal.core.crypto import digest
-from portal.core.db import db
+from portal.core.db import db, transaction
 from portal.web import htmx
 
 LIFETIME = timedelta(hours=12)
@@ -41,16 +42,35 @@ def _from_cookie(_: Any) -> User | None:
         cookie.pop(COOKIE_KEY, None)
         return None
     g.user_session, g.customer = found, found.customer
+    _see_again(found, now=clock.now())
     return found.user
+
+
+def _see_again(found: UserSession, *, now: datetime) -> None:
+    """Notes, every few minutes, that a session is in use. Never waits: a row somebody holds is left alone."""
+    if now - found.last_seen_at < SEEN_AGAIN_AFTER or db.session().info.get("in_unit"):
+        return
+    free = select(UserSession.id).where(UserSession.id == found.id).with_for_update(skip_locked=True)
+    statement = update(UserSession).where(UserSession.id.in_(free.scalar_subquery()))
+    with transaction() as session:
+        session.execute(statement.values(last_seen_at=now).execution_options(synchronize_session=False))
 
 
 @login_manager.unauthorized_handler
 def _sign_in_first() -> Response:
-    if htmx.asked():
-        return htmx.leave_for(url_for("accounts.sign_in"))
+    """Sends to the sign-in page, which leads back: to the page asked for, or to the one a form stood on."""
     flash(_l("Sign in to see this page."), "info")
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    asked_for_page = request.method == "GET" and not htmx.asked()
+    wanted = request.full_path.rstrip("?") if asked_for_page else page_before()
     return htmx.leave_for(url_for("accounts.sign_in", next=wanted))
+
+
+def page_before() -> str | None:
+    """The page of this site that the request came from, when the browser tells."""
+    before = urlsplit(request.referrer or "")
+    if before.netloc != request.host:
+        return None
+    return f"{before.path}?{before.query}" if before.query else before.path
 
 
 def find(session: Session, token: str, *, now: datetime) -> UserSession | None:
@@ -69,9 +89,7 @@ def find(session: Session, token: str, *, now: datetime) -> UserSession | None:
     return session.scalar(statement)
 
 
-def start(
-    session: Session, user: User, *, remember: bool, now: datetime, ip_address: str, user_agent: str
-) -> str:
+def start(session: Session, user: User, *, remember: bool, now: datetime, ip_address: str, user_agent: str) -> str:
     """Opens a session for `user` and returns its token, for the cookie."""
     token = secrets.token_urlsafe(32)
     lifetime = REMEMBERED_LIFETIME if remember else LIFETIME
@@ -84,7 +102,7 @@ def start(
             last_seen_at=now,
             expires_at=now + lifetime,
             ip_address=ip_address[:45],
-            user_agent=user_agent[:300],
+            user_agent="".join(filter(str.isprintable, user_agent))[:300],
         )
     )
     return token
@@ -128,4 +146,5 @@ def current_customer() -> Customer:
 
 
 def _first_customer(session: Session, user_id: UUID) -> UUID | None:
-    return session.scalar(select(Membership.customer_id).where(Membership.user_id == user_id).limit(1))
+    statement = select(Membership.customer_id).where(Membership.user_id == user_id)
+    return session.scalar(statement.order_by(Membership.customer_id).limit(1))

@@ -1,0 +1,119 @@
+"""The forms of accounts: what a person types, checked by the same rules that the actions enforce."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, EmailField, PasswordField, RadioField, SelectField, StringField, TelField
+from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
+
+from portal.accounts import rules
+from portal.accounts.errors import NAME_MESSAGES, PASSWORD_MESSAGES
+from portal.accounts.rules import Departure
+from portal.web.languages import LANGUAGES
+
+REQUIRED = _l("Fill this in.")
+EMAIL_LENGTH_MAX = 254
+
+
+class Name:
+    """A name that `rules.name_problem` has nothing against."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        problem = rules.name_problem(rules.normal_name(field.data or ""))
+        if problem is not None:
+            raise ValidationError(NAME_MESSAGES[problem])
+
+
+class Email:
+    """An address that mail can reach."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        if rules.normal_email(field.data or "") is None:
+            raise ValidationError(_l("This is not an e-mail address we can write to."))
+
+
+class Phone:
+    """Empty, or a phone number."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        if (field.data or "").strip() and rules.normal_phone(field.data) is None:
+            raise ValidationError(_l("This is not a phone number. Write it like 0812 3456 7890."))
+
+
+class GoodPassword:
+    """A password that is hard to guess for its owner: `form.owner()` says whose it becomes."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        email, name = form.owner()
+        problem = rules.password_problem(field.data or "", email=email, name=name)
+        if problem is not None:
+            raise ValidationError(PASSWORD_MESSAGES[problem])
+
+
+class RegisterForm(FlaskForm):
+    name = StringField(_l("Name"), [Name()])
+    email = EmailField(_l("E-mail address"), [Length(max=EMAIL_LENGTH_MAX), Email()])
+    phone = TelField(_l("Phone"), [Length(max=30), Phone()])
+    password = PasswordField(_l("Password"), [GoodPassword()])
+
+    def owner(self) -> tuple[str, str]:
+        return rules.normal_email(self.email.data or "") or "", rules.normal_name(self.name.data or "")
+
+
+class SignInForm(FlaskForm):
+    email = EmailField(_l("E-mail address"), [InputRequired(REQUIRED), Length(max=EMAIL_LENGTH_MAX)])
+    password = PasswordField(_l("Password"), [InputRequired(REQUIRED)])
+    remember = BooleanField(_l("Stay signed in on this device for 30 days"))
+
+
+class ForgotPasswordForm(FlaskForm):
+    email = EmailField(_l("E-mail address"), [Length(max=EMAIL_LENGTH_MAX), Email()])
+
+
+class NewPasswordForm(FlaskForm):
+    """Sets a password for the person given to it."""
+
+    password = PasswordField(_l("New password"), [GoodPassword()])
+
+    def __init__(self, *arguments: Any, email: str, name: str, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._owner = email, name
+
+    def owner(self) -> tuple[str, str]:
+        return self._owner
+
+
+class ChangePasswordForm(NewPasswordForm):
+    current = PasswordField(_l("Current password"), [InputRequired(REQUIRED)])
+
+
+class ProfileForm(FlaskForm):
+    name = StringField(_l("Name"), [Name()])
+    phone = TelField(_l("Phone"), [Length(max=30), Phone()])
+    language = SelectField(_l("Language"), choices=list(LANGUAGES.items()))
+
+
+class DeactivationForm(FlaskForm):
+    """Leaving; `choice` and `confirmation` count only while credit is left."""
+
+    choice = RadioField(
+        _l("What should happen with your credit?"),
+        choices=[
+            (Departure.PAYOUT, _l("Pay it out to me first. My account stays open until that is done.")),
+            (Departure.FORFEIT, _l("I give it up. It cannot be brought back.")),
+        ],
+        validators=[],
+        validate_choice=False,
+    )
+    confirmation = StringField(_l("Type your e-mail address to give up the credit"))
+    current = PasswordField(_l("Current password"), [DataRequired(REQUIRED)])
+
+    def departure(self, *, credit: int) -> Departure:
+        """What was chosen; with no credit left there is nothing to choose."""
+        if credit <= 0:
+            return Departure.NOTHING_LEFT
+        chosen = self.choice.data
+        return Departure(chosen) if chosen in (Departure.PAYOUT, Departure.FORFEIT) else Departure.NOTHING_LEFT

@@ -1,0 +1,18 @@
+"""Pages of accounts: registering, signing in, forgotten passwords, profile and security."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("accounts", __name__)
+
+from portal.accounts.views import (  # noqa: E402 - they hang their pages on the blueprint above
+    departure,
+    passwords,
+    profile,
+    registration,
+    security,
+    signing_in,
+)
+
+__all__ = ["blueprint", "departure", "passwords", "profile", "registration", "security", "signing_in"]
