@@ -32,32 +32,36 @@ def issue(document_id: str) -> None:
 
 def render(document_id: str) -> None:
     """Makes the PDF, keeps it and tells the customer; without a PDF the customer is told all the same."""
-    document = queries.document(db.session(), UUID(document_id))
-    db.session.rollback()
-    if document.pdf_rendered_at is None:
-        _render(document)
+    document = _issued(UUID(document_id))
+    content, reason = (None, "") if document.pdf_rendered_at else _try_to_render(document)
     with transaction() as session:
+        if content is not None:
+            actions.keep_pdf(session, document.id, content, now=clock.now())
+        elif reason:
+            actions.note_missing_pdf(session, document.id, reason=reason)
+        _tell(session, document)
         outbox.complete(session, now=clock.now())
 
 
-def _render(document: Document) -> None:
+def _issued(document_id: UUID) -> Document:
+    """The document as it is, detached: rendering takes long and must hold no connection."""
+    session = db.session()
+    document = queries.document(session, document_id)
+    session.expunge_all()
+    session.rollback()
+    return document
+
+
+def _try_to_render(document: Document) -> tuple[bytes | None, str]:
+    """The PDF, or why there is none."""
     try:
-        content = pdf.render(document)
+        return pdf.render(document), ""
     except PdfUnavailable as error:
-        return _keep_going_without(document, error.code)
-    except Exception as error:  # noqa: BLE001 - whatever a renderer does, the document stands and is told
+        log.warning("invoices.pdf_unavailable", document_id=str(document.id), **error.details)
+        return None, error.code
+    except Exception as error:
         log.error("invoices.render_failed", document_id=str(document.id), exc_info=error)
-        return _keep_going_without(document, type(error).__name__)
-    with transaction() as session:
-        actions.keep_pdf(session, document.id, content, now=clock.now())
-        _tell(session, document)
-    return None
-
-
-def _keep_going_without(document: Document, reason: str) -> None:
-    with transaction() as session:
-        actions.note_missing_pdf(session, document.id, reason=reason)
-        _tell(session, document)
+        return None, type(error).__name__
 
 
 def _tell(session: Session, document: Document) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import distinct, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload, undefer
 
 from portal.core.errors import NotFound
@@ -21,7 +21,7 @@ class DocumentPage:
     documents: list[Document]
     years: list[int]
     number: int
-    more: bool
+    pages: int
 
 
 def document_page(
@@ -33,27 +33,36 @@ def document_page(
     number: int = 1,
 ) -> DocumentPage:
     """Page `number`, counted from 1, of the customer's issued documents, filtered by series and year."""
-    issued = select(Document).where(Document.customer_id == customer_id, Document.status != DocumentStatus.DRAFT)
+    statement = select(Document, func.count().over()).where(
+        Document.customer_id == customer_id, Document.status != DocumentStatus.DRAFT
+    )
     if series is not None:
-        issued = issued.where(Document.series == series)
+        statement = statement.where(Document.series == series)
     if year is not None:
-        issued = issued.where(Document.year == year)
-    newest = issued.order_by(Document.issued_at.desc(), Document.id.desc())
-    found = list(session.scalars(newest.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE + 1)))
-    return DocumentPage(found[:PAGE_SIZE], _years(session, customer_id), number, len(found) > PAGE_SIZE)
+        statement = statement.where(Document.year == year)
+    newest = statement.order_by(Document.issued_at.desc(), Document.id.desc())
+    rows = session.execute(newest.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)).all()
+    pages = -(-rows[0][1] // PAGE_SIZE) if rows else 0
+    return DocumentPage([row[0] for row in rows], _years(session, customer_id), number, pages)
 
 
 def _years(session: Session, customer_id: UUID) -> list[int]:
-    statement = select(distinct(Document.year)).where(Document.customer_id == customer_id, Document.year.is_not(None))
-    return sorted((year for year in session.scalars(statement) if year is not None), reverse=True)
+    statement = (
+        select(Document.year)
+        .where(Document.customer_id == customer_id, Document.year.is_not(None))
+        .distinct()
+        .order_by(Document.year.desc())
+    )
+    return [year for year in session.scalars(statement) if year is not None]
 
 
 def document(session: Session, document_id: UUID, *, customer_id: UUID | None = None) -> Document:
-    """An issued document with its lines, and the one it corrects; `NotFound` when it is not that customer's."""
+    """An issued document with its lines and the one it corrects; `NotFound` when it is not that customer's."""
     statement = (
         select(Document)
         .options(selectinload(Document.lines), selectinload(Document.corrects))
         .where(Document.id == document_id, Document.status != DocumentStatus.DRAFT)
+        .execution_options(populate_existing=True)
     )
     if customer_id is not None:
         statement = statement.where(Document.customer_id == customer_id)

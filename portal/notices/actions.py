@@ -18,7 +18,7 @@ from portal.core.crypto import encrypt
 from portal.core.ids import new_id
 from portal.notices.models import Mail, MailStatus, Notice
 
-Parameters = Mapping[str, int | str | None]
+Parameters = Mapping[str, Any]
 
 
 def tell(

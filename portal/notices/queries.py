@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.notices.models import Notice
@@ -19,21 +19,18 @@ class NoticePage:
 
     notices: list[Notice]
     number: int
-    more: bool
-
-    @property
-    def any_unread(self) -> bool:
-        return any(notice.read_at is None for notice in self.notices)
+    pages: int
 
 
 def notice_page(session: Session, customer_id: UUID, *, number: int = 1) -> NoticePage:
-    """Page `number`, counted from 1; asks for one row more than it shows, to know whether a next page exists."""
+    """Page `number`, counted from 1."""
     statement = (
-        select(Notice)
+        select(Notice, func.count().over())
         .where(Notice.customer_id == customer_id)
         .order_by(Notice.created_at.desc(), Notice.id.desc())
         .offset((number - 1) * PAGE_SIZE)
-        .limit(PAGE_SIZE + 1)
+        .limit(PAGE_SIZE)
     )
-    notices = list(session.scalars(statement))
-    return NoticePage(notices[:PAGE_SIZE], number, len(notices) > PAGE_SIZE)
+    rows = session.execute(statement).all()
+    pages = -(-rows[0][1] // PAGE_SIZE) if rows else 0
+    return NoticePage([row[0] for row in rows], number, pages)
