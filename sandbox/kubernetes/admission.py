@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from fractions import Fraction
 from typing import Any
@@ -96,9 +97,7 @@ def _add_service_account(store: Store, pod: Object) -> None:
     spec["serviceAccount"] = name
     account = store.get(SERVICE_ACCOUNTS, meta["namespace"], name)
     if account is None:
-        why = (
-            f'error looking up service account {meta["namespace"]}/{name}: serviceaccount "{name}" not found'
-        )
+        why = f'error looking up service account {meta["namespace"]}/{name}: serviceaccount "{name}" not found'
         raise forbidden(PODS, meta.get("generateName") or meta["name"], why)
     mounts = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
     if mounts:
@@ -106,16 +105,18 @@ def _add_service_account(store: Store, pod: Object) -> None:
 
 
 def _mount_token(spec: dict[str, Any]) -> None:
-    name = "kube-api-access-token"
-    if any(volume["name"] == name for volume in spec.get("volumes", [])):
-        return
-    source = {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}
-    spec.setdefault("volumes", []).append(
-        {"name": name, "projected": {"sources": [source], "defaultMode": 420}}
-    )
+    name = "kube-api-access-" + "".join(random.choices("bcdfghjklmnpqrstvwxz2456789", k=5))
+    namespace_file = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+    sources = [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [namespace_file]}},
+    ]
+    volume = {"name": name, "projected": {"sources": sources, "defaultMode": 420}}
+    spec["volumes"] = [*spec.get("volumes", []), volume]
     mount = {"name": name, "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
     for container in spec.get("containers", []):
-        container.setdefault("volumeMounts", []).append(mount)
+        container["volumeMounts"] = [*container.get("volumeMounts", []), dict(mount)]
 
 
 def _container_limits(store: Store, pod: Object) -> list[dict[str, Any]]:
@@ -142,9 +143,7 @@ def _apply_limit_ranges(store: Store, pod: Object) -> None:
 def _fill_resources(name: str, resources: dict[str, Any], limit: dict[str, Any]) -> list[str]:
     notes = []
     for key, source, word in (("requests", "defaultRequest", "request"), ("limits", "default", "limit")):
-        added = {
-            item: value for item, value in limit.get(source, {}).items() if item not in resources.get(key, {})
-        }
+        added = {item: value for item, value in limit.get(source, {}).items() if item not in resources.get(key, {})}
         if added:
             resources[key] = resources.get(key, {}) | added
             notes.append(f"{', '.join(sorted(added))} {word} for container {name}")
@@ -206,9 +205,7 @@ def show(name: str, value: Fraction) -> str:
     return quantities.render(value, binary=quantities.is_counted_in_bytes(name))
 
 
-def _check_quotas(
-    store: Store, resource: Resource, namespace: str, obj: Object, cost: dict[str, Fraction]
-) -> None:
+def _check_quotas(store: Store, resource: Resource, namespace: str, obj: Object, cost: dict[str, Fraction]) -> None:
     for quota in store.list(QUOTAS, namespace) if cost else []:
         hard = quota["spec"].get("hard", {})
         if resource is PODS:

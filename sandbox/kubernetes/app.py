@@ -30,6 +30,10 @@ from .verbs import Call
 
 BODY_MAX_BYTES = 3145728
 VERSION = {
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
     "major": "1", "minor": "36", "gitVersion": "v1.36.2", "gitCommit": "sandbox", "gitTreeState": "clean",
     "buildDate": "2026-01-31T12:00:00Z", "goVersion": "go1.25", "compiler": "gc", "platform": "linux/amd64",
 }  # fmt: skip
@@ -73,9 +77,7 @@ class App:
         line |= {"query": request.args.to_dict(), "status": status, "fault": fault.kind if fault else None}
         self.cluster.journal.append(line)
 
-    def _spoil(
-        self, request: Request, fault: Fault, response: Response | None
-    ) -> Callable[..., Iterable[bytes]]:
+    def _spoil(self, request: Request, fault: Fault, response: Response | None) -> Callable[..., Iterable[bytes]]:
         """The broken answer in place of the real one."""
         if response is None:
             self._note(request, fault.status if fault.kind == "error" else 0, fault)
@@ -92,7 +94,7 @@ class App:
             return Response("ok", mimetype="text/plain")
         if path == "/version":
             return _json(200, VERSION)
-        review = reviews.respond(request, account)
+        review = reviews.respond(request, account, self.cluster.clock)
         if review is not None:
             return _json(201, review)
         address = kinds.parse_address(path)
@@ -198,9 +200,7 @@ class _Dispatch:
         return {
             "get": lambda _: self._get(),
             "list": lambda _: self._list(),
-            "create": lambda body: (
-                verbs.evict(call) if self.address.subresource else verbs.create(call, body)
-            ),
+            "create": lambda body: verbs.evict(call) if self.address.subresource else verbs.create(call, body),
             "update": lambda body: verbs.replace(call, body),
             "patch": self._patch,
             "delete": lambda body: verbs.delete(call, body or {}),
@@ -264,9 +264,7 @@ class _Dispatch:
             return {}
         if kind and "json" not in kind and "yaml" not in kind:
             media = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-            message = (
-                f"the body of the request was in an unknown format - accepted media types include: {media}"
-            )
+            message = f"the body of the request was in an unknown format - accepted media types include: {media}"
             raise Refusal(415, "UnsupportedMediaType", message)
         return self._read_object(data)
 
@@ -277,10 +275,10 @@ class _Dispatch:
             text = data.decode(errors="replace")
             resource = self.address.resource
             must = f"(must be of type {resource.kind if resource else ''})"
-            why = f"json parse error: invalid character '{text[1:2]}' looking for beginning of object key string ({text})"
-            raise bad_request(
-                f"the object provided is unrecognized {must}: couldn't get version/kind; {why}"
-            ) from None
+            why = (
+                f"json parse error: invalid character '{text[1:2]}' looking for beginning of object key string ({text})"
+            )
+            raise bad_request(f"the object provided is unrecognized {must}: couldn't get version/kind; {why}") from None
 
 
 def _read_patch(kind: str, data: bytes) -> Any:
@@ -320,6 +318,4 @@ def create_app(
     nodes: int = 1,
 ) -> App:
     """The stand-in as a WSGI application; see `Cluster` for the options."""
-    return App(
-        Cluster(state_file=state_file, is_manual=is_manual, start_s=start_s, stop_s=stop_s, nodes=nodes)
-    )
+    return App(Cluster(state_file=state_file, is_manual=is_manual, start_s=start_s, stop_s=stop_s, nodes=nodes))

@@ -54,11 +54,7 @@ class Ownership:
                 self.sets[owner], self.times[owner] = kept, time
 
     def entries(self, api_version: str) -> list[dict[str, Any]]:
-        rows = [
-            _entry(owner, paths, self.times[owner], api_version)
-            for owner, paths in self.sets.items()
-            if paths
-        ]
+        rows = [_entry(owner, paths, self.times[owner], api_version) for owner, paths in self.sets.items() if paths]
         return sorted(rows, key=lambda row: (row["operation"], row["time"], row["manager"]))
 
 
@@ -102,7 +98,7 @@ def _conflicts(
 
 def _remove_left_out(result: Object, ownership: Ownership, me: Owner, wanted: FieldSet) -> None:
     held = set().union(*ownership.others(me).values()) if ownership.others(me) else set()
-    for path in sorted(ownership.sets.get(me, set()) - wanted, key=len, reverse=True):
+    for path in sorted(ownership.sets.get(me, set()) - wanted, key=len):
         if not any(other[: len(path)] == path for other in held | wanted):
             remove_at(result, path)
 
@@ -145,13 +141,7 @@ def record_update(old: Object | None, new: Object, owner: Owner, time: str) -> O
 
 def _owned_part(obj: Object | None) -> Object:
     """The object without what nobody can own: identity and bookkeeping."""
-    body = {
-        key: value
-        for key, value in (obj or {}).items()
-        if key not in ("apiVersion", "kind", "metadata", "status")
-    }
+    body = {key: value for key, value in (obj or {}).items() if key not in ("apiVersion", "kind", "metadata", "status")}
     meta = (obj or {}).get("metadata", {})
-    kept = {
-        key: meta[key] for key in ("labels", "annotations", "finalizers", "ownerReferences") if meta.get(key)
-    }
+    kept = {key: meta[key] for key in ("labels", "annotations", "finalizers", "ownerReferences") if meta.get(key)}
     return body | {"metadata": kept}

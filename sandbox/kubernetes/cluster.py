@@ -105,7 +105,7 @@ class Cluster:
             self.runtime.clear()
             self.journal.clear()
             self.start_s, self.stop_s = self._speeds
-            self.event_count = 0
+            self.event_count = self.pod_count = 0
             for name in PROTECTED_NAMESPACES:
                 self.create_namespace(name)
             for number in range(1, self.node_count + 1):
@@ -119,9 +119,7 @@ class Cluster:
         """For setting a scene; a portal makes its namespaces through the API."""
         labels = (labels or {}) | {"kubernetes.io/metadata.name": name}
         meta = {"name": name, "labels": labels}
-        return self._add(
-            NAMESPACES, meta, {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
-        )
+        return self._add(NAMESPACES, meta, {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
 
     def _add(self, resource: Resource, meta: dict[str, Any], body: dict[str, Any]) -> Object:
         meta = {"uid": new_uid(), "creationTimestamp": self.clock.stamp()} | meta
@@ -163,10 +161,7 @@ class Cluster:
             ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
         ]
         if not is_ready:
-            rows = [
-                (row[0], "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
-                for row in rows
-            ]
+            rows = [(row[0], "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.") for row in rows]
         now = self.clock.stamp()
         return [
             {"type": kind, "status": status, "lastHeartbeatTime": now, "lastTransitionTime": now}
@@ -236,9 +231,7 @@ class Cluster:
             self.store.is_dirty = True
             return self.faults.clear(fault_id)
 
-    def put_log(
-        self, namespace: str, pod: str, text: str, *, container: str = "", previous: str | None = None
-    ) -> None:
+    def put_log(self, namespace: str, pod: str, text: str, *, container: str = "", previous: str | None = None) -> None:
         """Text for the log endpoint of a pod; KeyError when there is no such pod."""
         with self.store.lock:
             found = self.store.objects[(PODS.key, namespace, pod)]

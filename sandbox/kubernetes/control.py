@@ -55,9 +55,7 @@ _NUMBERS: dict[str, Callable[[Any], Any]] = {
 
 def _add_fault(cluster: Cluster, given: dict[str, Any]) -> Any:
     options = {
-        key: _NUMBERS.get(key, str)(value)
-        for key, value in given.items()
-        if key[0] != "_" and value is not None
+        key: _NUMBERS.get(key, str)(value) for key, value in given.items() if key[0] != "_" and value is not None
     }
     if "kind" not in options:
         raise bad_request("a fault needs a kind")

@@ -22,9 +22,7 @@ _STYLE = (
 
 def render(cluster: Cluster, root: str) -> str:
     """The whole page. Called under the store's lock."""
-    namespaces = [
-        obj for obj in cluster.store.list(NAMESPACES) if not obj["metadata"]["name"].startswith("kube-")
-    ]
+    namespaces = [obj for obj in cluster.store.list(NAMESPACES) if not obj["metadata"]["name"].startswith("kube-")]
     parts = [
         "<h1>Sandbox cluster</h1>",
         f"<p><small>{escape(cluster.clock.stamp())} · a stand-in for Kubernetes; no container runs here</small></p>",
@@ -44,9 +42,7 @@ def _form(root: str, action: str, label: str, fields: str = "") -> str:
 
 def _buttons(root: str) -> str:
     seconds = '<input name="seconds" value="10" size="4" aria-label="seconds">'
-    return _form(root, "advance", "Advance the clock (seconds)", seconds) + _form(
-        root, "reset", "Reset everything"
-    )
+    return _form(root, "advance", "Advance the clock (seconds)", seconds) + _form(root, "reset", "Reset everything")
 
 
 def _faults(cluster: Cluster, root: str) -> str:
@@ -61,11 +57,7 @@ def _faults(cluster: Cluster, root: str) -> str:
 
 def _scope(fault: dict[str, object]) -> str:
     plain = {"", "*", None, False}
-    shown = {
-        key: value
-        for key, value in fault.items()
-        if key not in ("kind", "id", "pods") and _is_set(value, plain)
-    }
+    shown = {key: value for key, value in fault.items() if key not in ("kind", "id", "pods") and _is_set(value, plain)}
     return ", ".join(f"{key}={value}" for key, value in shown.items())
 
 
@@ -80,18 +72,16 @@ def _options(table: dict[str, str]) -> str:
 def _ailment_form(root: str) -> str:
     fields = f'<select name="kind" aria-label="ailment">{_options(AILMENTS)}</select> '
     fields += '<input name="namespace" placeholder="namespace or *"> <input name="name" placeholder="deployment or *"> '
-    fields += (
-        '<input name="image" placeholder="image or *"> <input name="remaining" placeholder="pods" size="5"> '
-    )
+    fields += '<input name="image" placeholder="image or *"> <input name="remaining" placeholder="pods" size="5"> '
     return _form(root, "faults", "Make pods ill", fields)
 
 
 def _request_form(root: str) -> str:
     fields = f'<select name="kind" aria-label="request fault">{_options(REQUEST_FAULTS)}</select> '
+    fields += '<input name="method" placeholder="method" size="7"> <input name="path" placeholder="path (regex)"> '
     fields += (
-        '<input name="method" placeholder="method" size="7"> <input name="path" placeholder="path (regex)"> '
+        '<input name="status" placeholder="status" size="5"> <input name="seconds" placeholder="seconds" size="6"> '
     )
-    fields += '<input name="status" placeholder="status" size="5"> <input name="seconds" placeholder="seconds" size="6"> '
     fields += '<input name="remaining" placeholder="times" size="5"> '
     fields += '<label><input type="checkbox" name="after" value="true"> after the write</label> '
     return _form(root, "faults", "Break answers", fields)
@@ -128,9 +118,7 @@ def _summary(kind: str, obj: Object) -> str:
         reasons = ", ".join(item["reason"] for item in status.get("conditions", []))
         return f"{leaving}{ready}; {reasons}"
     if kind == PODS.kind:
-        waiting = [
-            one["state"].get("waiting", {}).get("reason", "") for one in status.get("containerStatuses", [])
-        ]
+        waiting = [one["state"].get("waiting", {}).get("reason", "") for one in status.get("containerStatuses", [])]
         return f"{leaving}{status.get('phase', '')} {' '.join(filter(None, waiting))}"
     if kind == INGRESSES.kind:
         return ", ".join(rule.get("host", "") for rule in obj["spec"].get("rules") or [])

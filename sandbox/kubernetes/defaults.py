@@ -32,11 +32,7 @@ def _canonical_quantities(node: Any) -> None:
     if not isinstance(node, dict):
         return
     for key, value in node.items():
-        if (
-            key in QUANTITY_MAPS
-            and isinstance(value, dict)
-            and value.keys().isdisjoint({"apiVersion", "kind"})
-        ):
+        if key in QUANTITY_MAPS and isinstance(value, dict) and value.keys().isdisjoint({"apiVersion", "kind"}):
             node[key] = {name: _canonical(item) for name, item in value.items()}
         elif key not in ("data", "stringData", "annotations", "labels", "managedFields"):
             _canonical_quantities(value)
@@ -80,9 +76,7 @@ def _limit_range(obj: Object) -> None:
         if limit.get("type") == "Container" and ceiling:
             limit["default"] = ceiling | limit.get("default", {})
         if limit.get("type") == "Container" and (limit.get("default") or limit.get("min")):
-            limit["defaultRequest"] = (
-                limit.get("default", {}) | limit.get("min", {}) | limit.get("defaultRequest", {})
-            )
+            limit["defaultRequest"] = limit.get("default", {}) | limit.get("min", {}) | limit.get("defaultRequest", {})
 
 
 def _claim(obj: Object) -> None:

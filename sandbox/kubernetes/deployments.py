@@ -72,11 +72,7 @@ class _Pass:
         wanted = self.spec["selector"].get("matchLabels", {})
         for item in self.cluster.store.list(REPLICA_SETS, self._namespace):
             is_match = wanted.items() <= item["metadata"].get("labels", {}).items()
-            if (
-                is_match
-                and _controller(item) is None
-                and not self.deployment["metadata"].get("deletionTimestamp")
-            ):
+            if is_match and _controller(item) is None and not self.deployment["metadata"].get("deletionTimestamp"):
                 adopted = copy.deepcopy(item)
                 adopted["metadata"]["ownerReferences"] = [self._owner_reference()]
                 self.cluster.store.update(REPLICA_SETS, adopted)
@@ -91,9 +87,7 @@ class _Pass:
 
     @property
     def new_set(self) -> Object | None:
-        return next(
-            (item for item in self.sets if item["metadata"]["labels"]["pod-template-hash"] == self.hash), None
-        )
+        return next((item for item in self.sets if item["metadata"]["labels"]["pod-template-hash"] == self.hash), None)
 
     @property
     def old_sets(self) -> list[Object]:
@@ -151,9 +145,7 @@ class _Pass:
         self._tell_scaling(name, 0, replicas)
         meta.setdefault("annotations", {})[_REVISION] = str(revision)
         status = copy.deepcopy(self.deployment["status"])
-        self._set_condition(
-            status, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"'
-        )
+        self._set_condition(status, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
         self._write_status(status)
 
     def _first_size(self) -> int:
@@ -236,9 +228,7 @@ class _Pass:
             word = "up" if after > before else "down"
             message = f"Scaled {word} replica set {name} from {before} to {after}"
             about = (DEPLOYMENTS, self.deployment)
-            events.record(
-                self.cluster, about, "ScalingReplicaSet", message, component="deployment-controller"
-            )
+            events.record(self.cluster, about, "ScalingReplicaSet", message, component="deployment-controller")
 
     # numbers
 
@@ -279,23 +269,19 @@ class _Pass:
     def _sync_progress(self) -> None:
         status, old = self._counted_status(), self.deployment["status"]
         current = _condition(old, "Progressing")
-        is_settled = status.get("replicas") == status.get("updatedReplicas") and (current or {}).get(
-            "reason"
-        ) == ("NewReplicaSetAvailable")
+        is_settled = status.get("replicas") == status.get("updatedReplicas") and (current or {}).get("reason") == (
+            "NewReplicaSetAvailable"
+        )
         if not is_settled:
             self._judge_progress(status, old, current)
-        failure = next(
-            (item for one in [self.new_set, *self.old_sets] if one for item in _failures(one)), None
-        )
+        failure = next((item for one in [self.new_set, *self.old_sets] if one for item in _failures(one)), None)
         if failure is not None:
             self._set_condition(status, "ReplicaFailure", "True", failure["reason"], failure["message"])
         else:
             status["conditions"] = [item for item in status["conditions"] if item["type"] != "ReplicaFailure"]
         self._write_status(status)
 
-    def _judge_progress(
-        self, status: dict[str, Any], old: dict[str, Any], current: dict[str, Any] | None
-    ) -> None:
+    def _judge_progress(self, status: dict[str, Any], old: dict[str, Any], current: dict[str, Any] | None) -> None:
         subject = f'ReplicaSet "{self.new_set["metadata"]["name"]}"' if self.new_set else "Deployment"
         if self._is_complete(status):
             reason, message = "NewReplicaSetAvailable", f"{subject} has successfully progressed."

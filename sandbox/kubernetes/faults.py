@@ -61,9 +61,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in REQUEST_FAULTS and self.kind not in AILMENTS:
-            raise bad_request(
-                f"unknown fault {self.kind!r}; known: {', '.join([*REQUEST_FAULTS, *AILMENTS])}"
-            )
+            raise bad_request(f"unknown fault {self.kind!r}; known: {', '.join([*REQUEST_FAULTS, *AILMENTS])}")
         re.compile(self.path), re.compile(self.method), label_matcher(self.labels)
 
     def matches_request(self, method: str, path: str) -> bool:

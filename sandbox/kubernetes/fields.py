@@ -61,12 +61,7 @@ def fields_of(obj: dict[str, Any]) -> FieldSet:
 def _walk(value: Any, path: Path) -> FieldSet:
     name = path[-1][2:] if path else ""
     if isinstance(value, dict) and value and not _is_atomic_map(name, path):
-        return {
-            leaf
-            for key, item in value.items()
-            if item is not None
-            for leaf in _walk(item, (*path, f"f:{key}"))
-        }
+        return {leaf for key, item in value.items() if item is not None for leaf in _walk(item, (*path, f"f:{key}"))}
     if isinstance(value, list) and value:
         return _walk_list(value, path, name)
     return {path} if path else set()

@@ -174,9 +174,7 @@ def _finish_policy(cluster: Cluster, resource: Resource, obj: Object) -> None:
 
 
 def _has(obj: Object, finalizer: str) -> bool:
-    return bool(obj["metadata"].get("deletionTimestamp")) and finalizer in obj["metadata"].get(
-        "finalizers", []
-    )
+    return bool(obj["metadata"].get("deletionTimestamp")) and finalizer in obj["metadata"].get("finalizers", [])
 
 
 def _look_at_claim(cluster: Cluster, claim: Object) -> None:
@@ -193,9 +191,7 @@ def _look_at_claim(cluster: Cluster, claim: Object) -> None:
         if cluster.clock.now_s() >= notes.get("tell_at_s", 0):
             notes["tell_at_s"] = cluster.clock.now_s() + 15
             component = "persistentvolume-controller"
-            events.record(
-                cluster, (CLAIMS, claim), "ProvisioningFailed", message, component=component, warning=True
-            )
+            events.record(cluster, (CLAIMS, claim), "ProvisioningFailed", message, component=component, warning=True)
         return
     _bind(cluster, claim)
 

@@ -23,13 +23,19 @@ CRASHES = ("crash-loop", "oom-killed", "liveness")
 CRASH_AFTER_S = 1.0
 BACKOFF_MAX_S = 300
 PULL_RETRY_S = 5.0
-_PREEMPTION = "no new claims to deallocate, preemption: {0} nodes are available: 1 Preemption is not helpful for scheduling."
+LINGER_S = 0.75
+BETWEEN_PODS_S = 0.5
+_PREEMPTION = (
+    "no new claims to deallocate, preemption: {0} nodes are available: 1 Preemption is not helpful for scheduling."
+)
 
 
 def tick(cluster: Cluster) -> None:
     for pod in cluster.store.list(PODS):
         life = cluster.runtime.setdefault(pod["metadata"]["uid"], {})
         if not life:
+            cluster.pod_count += 1
+            life["late_s"] = BETWEEN_PODS_S * (cluster.pod_count % 3)  # replicas come up one by one
             life |= {
                 "stage": "seen",
                 "restarts": 0,
@@ -69,9 +75,7 @@ class _Step:
 
     def _tell(self, reason: str, message: str, *, warning: bool = False) -> None:
         about, name = (PODS, self.pod), self.container["name"]
-        events.record(
-            self.cluster, about, reason, message, component="kubelet", warning=warning, container=name
-        )
+        events.record(self.cluster, about, reason, message, component="kubelet", warning=warning, container=name)
 
     def _ailment(self, *kinds: str) -> Any:
         return self.cluster.faults.of_pod(self.pod, *kinds)
@@ -95,9 +99,7 @@ class _Step:
 
     def _place(self, nodes: list[Object]) -> tuple[str, Object | None]:
         """Why the pod fits nowhere, or the node it goes to."""
-        open_nodes = [
-            node for node in nodes if not node["spec"].get("unschedulable") and _is_node_ready(node)
-        ]
+        open_nodes = [node for node in nodes if not node["spec"].get("unschedulable") and _is_node_ready(node)]
         count = f"0/{len(nodes)}"
         claim_problem = self._claim_problem()
         if claim_problem:
@@ -145,7 +147,7 @@ class _Step:
     def _creating(self) -> None:
         slow = self._ailment("slow-start")
         extra_s = (slow.seconds or 60.0) if slow else 0.0
-        if self.now_s < self.life["scheduled_at_s"] + self.cluster.start_s * 0.6 + extra_s:
+        if self.now_s < self.life["scheduled_at_s"] + self.cluster.start_s * 0.6 + self.life["late_s"] + extra_s:
             return
         if self._missing_volume_source():
             return
@@ -163,15 +165,9 @@ class _Step:
             ):
                 source = volume.get(kind) or {}
                 name = source.get(key)
-                if (
-                    name
-                    and not source.get("optional")
-                    and not self.cluster.store.get(resource, namespace, name)
-                ):
+                if name and not source.get("optional") and not self.cluster.store.get(resource, namespace, name):
                     word = "secret" if kind == "secret" else "configmap"
-                    message = (
-                        f'MountVolume.SetUp failed for volume "{volume["name"]}" : {word} "{name}" not found'
-                    )
+                    message = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {word} "{name}" not found'
                     self._tell("FailedMount", message, warning=True)
                     return True
         return False
@@ -189,9 +185,7 @@ class _Step:
                 }
                 return
         image = self.container["image"]
-        self._tell(
-            "Pulled", f'Container image "{image}" already present on machine and can be accessed by the pod'
-        )
+        self._tell("Pulled", f'Container image "{image}" already present on machine and can be accessed by the pod')
         self._tell("Created", "Container created")
         if self._ailment("command-missing"):
             self._fail_to_run()
@@ -214,9 +208,7 @@ class _Step:
 
     def _pull_failure(self, image: str, why: str, prefix: str) -> dict[str, str]:
         """ErrImagePull and ImagePullBackOff take turns."""
-        full = (
-            f'{prefix}failed to pull and unpack image "{image}": failed to resolve reference "{image}": {why}'
-        )
+        full = f'{prefix}failed to pull and unpack image "{image}": failed to resolve reference "{image}": {why}'
         if self.life["state"].get("waiting", {}).get("reason") == "ErrImagePull":
             self._tell("BackOff", f'Back-off pulling image "{image}"')
             self._tell("Failed", "Error: ImagePullBackOff", warning=True)
@@ -228,9 +220,7 @@ class _Step:
         return {"reason": "ErrImagePull", "message": full}
 
     def _config_problem(self) -> dict[str, str]:
-        missing = (
-            'secret "not-there" not found' if self._ailment("config-missing") else self._missing_reference()
-        )
+        missing = 'secret "not-there" not found' if self._ailment("config-missing") else self._missing_reference()
         if not missing:
             return {}
         self._tell("Failed", f"Error: {missing}", warning=True)
@@ -274,13 +264,15 @@ class _Step:
 
     def _fail_to_run(self) -> None:
         command = (self.container.get("command") or ["/bin/missing"])[0]
-        why = f'unable to start container process: exec: "{command}": stat {command}: no such file or directory: unknown'
-        message = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+        why = (
+            f'unable to start container process: exec: "{command}": stat {command}: no such file or directory: unknown'
+        )
+        message = (
+            "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+        )
         message += f"failed: {why}"
-        is_again = bool(self.life["last"])
-        self.life["restarts"] += is_again
         self._tell("Failed", f"Error: {message}", warning=True)
-        if is_again and self.life["state"].get("waiting", {}).get("reason") == "RunContainerError":
+        if self.life["state"].get("waiting", {}).get("reason") == "RunContainerError":
             self._back_off()
             return
         state = {"waiting": {"reason": "RunContainerError", "message": message}}
@@ -288,7 +280,7 @@ class _Step:
         times = {"startedAt": self.cluster.clock.stamp(), "finishedAt": self.cluster.clock.stamp()}
         end = {"exitCode": 128, "reason": "StartError", "message": message} | times
         self.life["last"] = {"terminated": end | {"containerID": podstatus.container_id(self.pod, self.life)}}
-        self.life["restarts"] = 1
+        self.life["restarts"] = max(1, self.life["restarts"])
 
     # running
 
@@ -336,9 +328,7 @@ class _Step:
         }[kind]
         if kind == "liveness":
             self._tell("Unhealthy", "Liveness probe failed: ", warning=True)
-            self._tell(
-                "Killing", f"Container {self.container['name']} failed liveness probe, will be restarted"
-            )
+            self._tell("Killing", f"Container {self.container['name']} failed liveness probe, will be restarted")
         started = self.life["state"]["running"]["startedAt"]
         end = {
             "exitCode": code,
@@ -349,13 +339,14 @@ class _Step:
         end["containerID"] = podstatus.container_id(self.pod, self.life)
         logs.end(self.life)
         self.life |= {"stage": "terminated", "ready": False, "state": {"terminated": end}}
+        if kind != "crash-loop" and self.life["restarts"] < 3:
+            self._restart()  # so quickly that the terminated state is never seen
 
     def _terminated(self) -> None:
         """The first restart comes at once, later ones after a growing pause."""
         if self.spec.get("restartPolicy") == "Never":
             return
-        kind = getattr(self._ailment(*CRASHES), "kind", "")
-        if self.life["restarts"] == 0 or (kind in ("liveness", "oom-killed") and self.life["restarts"] < 3):
+        if self.life["restarts"] == 0:
             self._restart()
         else:
             self._back_off()
@@ -385,6 +376,8 @@ class _Step:
 
     def _leave(self) -> bool:
         """Running, then Failed (exit 137), then gone. True when the pod is gone."""
+        if self.life["stage"] == "stopped" and self.now_s < self.life["gone_at_s"]:
+            return False
         if self.life["stage"] == "stopped":
             if self.pod["metadata"]["deletionGracePeriodSeconds"] > 0:
                 self.pod["metadata"]["deletionGracePeriodSeconds"] = 0
@@ -407,7 +400,8 @@ class _Step:
             end = {"exitCode": 137, "reason": "Error", "startedAt": started, "finishedAt": now}
             end["containerID"] = podstatus.container_id(self.pod, self.life)
             self.life["state"] = {"terminated": end}
-        self.life |= {"stage": "stopped", "ready": False, "phase": "Failed"}
+        gone_at_s = self.now_s + LINGER_S
+        self.life |= {"stage": "stopped", "ready": False, "phase": "Failed", "gone_at_s": gone_at_s}
 
 
 def _request(spec: dict[str, Any], name: str) -> Fraction:

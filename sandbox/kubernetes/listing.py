@@ -40,9 +40,7 @@ def parse_version(text: str) -> int:
         return int(text)
     except ValueError:
         why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(
-            f'invalid resource version: resourceVersion: Invalid value: "{text}": {why}'
-        ) from None
+        raise bad_request(f'invalid resource version: resourceVersion: Invalid value: "{text}": {why}') from None
 
 
 def answer(call: Call) -> tuple[int, dict[str, Any]]:

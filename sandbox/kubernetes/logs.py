@@ -90,9 +90,7 @@ def _container_name(pod: Object, asked: str) -> str:
             raise bad_request(f"container {asked} is not valid for pod {pod_name}")
         return asked
     if len(names) > 1:
-        raise bad_request(
-            f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(names)}]"
-        )
+        raise bad_request(f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(names)}]")
     return names[0]
 
 

@@ -31,9 +31,7 @@ def app_page(cluster: Cluster, host: str) -> tuple[str, str]:
     """Status line and HTML: 404 for an unknown host, 503 while nothing is ready, else the app's stand-in."""
     ingress = find_ingress(cluster, host)
     if ingress is None:
-        return "404 Not Found", _document(
-            "No such app", "<p>No Ingress of the sandbox cluster has this host.</p>"
-        )
+        return "404 Not Found", _document("No such app", "<p>No Ingress of the sandbox cluster has this host.</p>")
     pod = _ready_pod(cluster, ingress, host)
     if pod is None:
         text = "<p>The app is not running, or not ready yet.</p>"
@@ -41,9 +39,7 @@ def app_page(cluster: Cluster, host: str) -> tuple[str, str]:
     title = ingress["metadata"].get("labels", {}).get("app.kubernetes.io/name", ingress["metadata"]["name"])
     rows = {"Address": host, "Image": pod["spec"]["containers"][0]["image"], "Pod": pod["metadata"]["name"]}
     listed = "".join(f"<dt>{key}</dt><dd><code>{escape(value)}</code></dd>" for key, value in rows.items())
-    text = (
-        f"<p>This is the sandbox. On a real cluster, {escape(title)} would answer here.</p><dl>{listed}</dl>"
-    )
+    text = f"<p>This is the sandbox. On a real cluster, {escape(title)} would answer here.</p><dl>{listed}</dl>"
     return "200 OK", _document(title, text)
 
 

@@ -54,35 +54,23 @@ def _added_capabilities(spec: PodSpec) -> str:
         return bool(set((context.get("capabilities") or {}).get("add", [])) - _BASELINE_CAPABILITIES)
 
     who = _containers(spec, is_bad)
-    return (
-        f"non-default capabilities ({who} must not include them in securityContext.capabilities.add)"
-        if who
-        else ""
-    )
+    return f"non-default capabilities ({who} must not include them in securityContext.capabilities.add)" if who else ""
 
 
 def _escalation(spec: PodSpec) -> str:
     who = _containers(spec, lambda context: context.get("allowPrivilegeEscalation") is not False)
     if not who:
         return ""
-    return (
-        f"allowPrivilegeEscalation != false ({who} must set securityContext.allowPrivilegeEscalation=false)"
-    )
+    return f"allowPrivilegeEscalation != false ({who} must set securityContext.allowPrivilegeEscalation=false)"
 
 
 def _dropped_capabilities(spec: PodSpec) -> str:
     who = _containers(spec, lambda context: "ALL" not in (context.get("capabilities") or {}).get("drop", []))
-    return (
-        f'unrestricted capabilities ({who} must set securityContext.capabilities.drop=["ALL"])' if who else ""
-    )
+    return f'unrestricted capabilities ({who} must set securityContext.capabilities.drop=["ALL"])' if who else ""
 
 
 def _volume_types(spec: PodSpec) -> str:
-    bad = [
-        item["name"]
-        for item in spec.get("volumes", [])
-        if not _RESTRICTED_VOLUMES & set(item) and len(item) > 1
-    ]
+    bad = [item["name"] for item in spec.get("volumes", []) if not _RESTRICTED_VOLUMES & set(item) and len(item) > 1]
     return f"restricted volume types (volumes {', '.join(bad)} use restricted volume types)" if bad else ""
 
 

@@ -27,9 +27,7 @@ def draw(cluster: Cluster, pod: Object, life: Life) -> dict[str, Any]:
     if "started_at" in life:
         status |= _whereabouts(pod, life)
         status["startTime"] = life["started_at"]
-        status["containerStatuses"] = [
-            _container(pod, life, container) for container in pod["spec"]["containers"]
-        ]
+        status["containerStatuses"] = [_container(pod, life, container) for container in pod["spec"]["containers"]]
         if pod["spec"].get("initContainers"):
             status["initContainerStatuses"] = [_init(life, item) for item in pod["spec"]["initContainers"]]
     return status | {"qosClass": before.get("qosClass", "BestEffort")}

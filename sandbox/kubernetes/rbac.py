@@ -107,6 +107,4 @@ def _forbidden(account: Account, verb: str, address: Address, resource: str) -> 
 
 
 def forbidden_path(account: Account, verb: str, path: str) -> Refusal:
-    return Refusal(
-        403, "Forbidden", f'forbidden: User "{account.name}" cannot {verb} path "{path}"', details={}
-    )
+    return Refusal(403, "Forbidden", f'forbidden: User "{account.name}" cannot {verb} path "{path}"', details={})

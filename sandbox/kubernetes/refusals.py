@@ -114,6 +114,4 @@ def invalid(kind: str, group: str, name: str, causes: list[dict[str, str]]) -> R
     text = listed[0] if len(listed) == 1 else "[" + ", ".join(listed) + "]"
     subject = f"{kind}.{group}" if group else kind
     details = {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}
-    return Refusal(
-        422, "Invalid", f'{subject} "{name}" is invalid: {text}', details=details | {"causes": causes}
-    )
+    return Refusal(422, "Invalid", f'{subject} "{name}" is invalid: {text}', details=details | {"causes": causes})

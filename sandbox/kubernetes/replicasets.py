@@ -59,9 +59,7 @@ def _create_pods(cluster: Cluster, item: Object, count: int, notes: dict[str, An
             return
         notes["retry_s"] = 0.5
         message = f"Created pod: {pod['metadata']['name']}"
-        events.record(
-            cluster, (REPLICA_SETS, item), "SuccessfulCreate", message, component="replicaset-controller"
-        )
+        events.record(cluster, (REPLICA_SETS, item), "SuccessfulCreate", message, component="replicaset-controller")
 
 
 def _note_failure(cluster: Cluster, item: Object, notes: dict[str, Any], refusal: Refusal) -> None:
@@ -129,15 +127,11 @@ def _delete_pods(cluster: Cluster, item: Object, active: list[Object], count: in
     for pod in sorted(active, key=lambda pod: (_is_ready(pod), pod["metadata"]["creationTimestamp"]))[:count]:
         deletion.delete(cluster, PODS, pod)
         message = f"Deleted pod: {pod['metadata']['name']}"
-        events.record(
-            cluster, (REPLICA_SETS, item), "SuccessfulDelete", message, component="replicaset-controller"
-        )
+        events.record(cluster, (REPLICA_SETS, item), "SuccessfulDelete", message, component="replicaset-controller")
 
 
 def _is_ready(pod: Object) -> bool:
-    return any(
-        one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", [])
-    )
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
 
 
 def _is_available(cluster: Cluster, item: Object, pod: Object) -> bool:
@@ -157,10 +151,9 @@ def _write_status(
         "readyReplicas": len(ready),
         "availableReplicas": sum(_is_available(cluster, item, pod) for pod in ready),
     }
-    status: dict[str, Any] = {"replicas": len(active)} | {
-        name: count for name, count in counts.items() if count
-    }
-    leaving = [pod for pod in pods if pod["metadata"].get("deletionTimestamp")]
+    status: dict[str, Any] = {"replicas": len(active)} | {name: count for name, count in counts.items() if count}
+    over = ("Succeeded", "Failed")
+    leaving = [pod for pod in pods if pod["metadata"].get("deletionTimestamp") and pod["status"]["phase"] not in over]
     status |= {"terminatingReplicas": len(leaving), "observedGeneration": item["metadata"]["generation"]}
     if "failure" in notes:
         status["conditions"] = [_failure(cluster, item, notes["failure"])]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from werkzeug.wrappers import Request
 
+from .clock import Clock
 from .kinds import ALL, GROUPS, Resource
 from .rbac import Account
 
@@ -13,24 +15,26 @@ _AUTHORIZATION = "/apis/authorization.k8s.io/v1/"
 _AUTHENTICATION = "/apis/authentication.k8s.io/v1/"
 
 
-def respond(request: Request, account: Account) -> dict[str, Any] | None:
+def respond(request: Request, account: Account, clock: Clock) -> dict[str, Any] | None:
     """The answer (201) to a posted review; None when the request is not one."""
     if request.method != "POST":
         return None
     if request.path == _AUTHENTICATION + "selfsubjectreviews":
-        return _who(account)
+        return _who(account, clock)
     if request.path == _AUTHORIZATION + "selfsubjectaccessreviews":
         return _may(account, request.get_json(force=True))
     return None
 
 
-def _who(account: Account) -> dict[str, Any]:
+def _who(account: Account, clock: Clock) -> dict[str, Any]:
     groups = ["system:authenticated"]
     parts = account.name.split(":")
     if parts[:2] == ["system", "serviceaccount"]:
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{parts[2]}", *groups]
-    body = {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {}}
-    return body | {"status": {"userInfo": {"username": account.name, "groups": groups}}}
+    body = {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}
+    extra = {"authentication.kubernetes.io/credential-id": [f"JTI={uuid.uuid5(uuid.NAMESPACE_DNS, 'token')}"]}
+    info = {"username": account.name, "uid": str(uuid.uuid5(uuid.NAMESPACE_DNS, account.name)), "groups": groups}
+    return body | {"metadata": {"creationTimestamp": clock.stamp()}, "status": {"userInfo": info | {"extra": extra}}}
 
 
 def _may(account: Account, asked: dict[str, Any]) -> dict[str, Any]:

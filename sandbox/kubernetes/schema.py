@@ -59,9 +59,7 @@ def check_posted(resource: Resource, body: dict[str, Any], validation: str) -> l
         raise bad_request(intro + problem)
     names = [path.lstrip(".") for path in found.unknown]
     if names and validation == "Strict":
-        raise bad_request(
-            intro + "strict decoding error: " + ", ".join(f'unknown field "{name}"' for name in names)
-        )
+        raise bad_request(intro + "strict decoding error: " + ", ".join(f'unknown field "{name}"' for name in names))
     for path in found.unknown:
         _drop(body, path)
     return [f'unknown field "{name}"' for name in names]
@@ -109,16 +107,12 @@ def _check_struct(value: Any, type_name: str, path: str, found: Findings) -> Non
     if isinstance(value, dict):
         _check_model(value, type_name, path, found)
     else:
-        found.wrong.append(
-            (path, f"expected map, got {_shown(value)}", f"json: cannot unmarshal at {path[1:]}")
-        )
+        found.wrong.append((path, f"expected map, got {_shown(value)}", f"json: cannot unmarshal at {path[1:]}"))
 
 
 def _check_list(value: Any, item_type: str, path: str, name: str, found: Findings) -> None:
     if not isinstance(value, list):
-        found.wrong.append(
-            (path, f"expected list, got {_shown(value)}", f"json: cannot unmarshal at {path[1:]}")
-        )
+        found.wrong.append((path, f"expected list, got {_shown(value)}", f"json: cannot unmarshal at {path[1:]}"))
         return
     keys = list_keys(name, "f:" + path.replace(".", "/f:"))
     seen: set[str] = set()
@@ -139,9 +133,7 @@ def _item_label(item: Any, keys: list[str], index: int) -> str:
 
 def _check_map(value: Any, item_type: str, path: str, name: str, found: Findings) -> None:
     if not isinstance(value, dict):
-        found.wrong.append(
-            (path, f"expected map, got {_shown(value)}", f"json: cannot unmarshal at {path[1:]}")
-        )
+        found.wrong.append((path, f"expected map, got {_shown(value)}", f"json: cannot unmarshal at {path[1:]}"))
         return
     for key, item in value.items():
         if name in QUANTITY_MAPS:
@@ -203,9 +195,7 @@ def _broken_base64(resource: Resource, body: dict[str, Any]) -> str:
             base64.b64decode(value or "", validate=True)
         except (binascii.Error, ValueError):
             valid = re.match(r"[A-Za-z0-9+/]*", value)
-            return (
-                f"error decoding from json: illegal base64 data at input byte {valid.end() if valid else 0}"
-            )
+            return f"error decoding from json: illegal base64 data at input byte {valid.end() if valid else 0}"
     return ""
 
 

@@ -83,9 +83,7 @@ _KNOWN = {
     "secrets": {"type"},
 }
 _ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-_EVENT_FIELDS = {"reason", "type", "reportingComponent", "source"} | {
-    f"involvedObject.{name}" for name in _ABOUT
-}
+_EVENT_FIELDS = {"reason", "type", "reportingComponent", "source"} | {f"involvedObject.{name}" for name in _ABOUT}
 _NEW_EVENT_FIELDS = {"reason", "type", "reportingController"} | {f"regarding.{name}" for name in _ABOUT}
 
 

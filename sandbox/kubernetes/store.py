@@ -88,7 +88,8 @@ class Store:
             self.oldest = self.history[HISTORY_LIMIT // 2].version
             self.history = self.history[HISTORY_LIMIT // 2 :]
         self.is_dirty = True
-        self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
 
     def remember_page(self, resource: Resource, namespace: str, items: list[Object]) -> None:
         """Keeps a list as it is now, so that its next pages show the same revision."""

@@ -35,7 +35,9 @@ _WHY_CONFIG_KEY = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
     f"or 'key-name', regex used for validation is '{_CONFIG_KEY}')"
 )
-_PVC_IMMUTABLE = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
+_PVC_IMMUTABLE = (
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
+)
 LABEL_LIKE = {"Namespace", "Service"}
 
 
@@ -91,9 +93,7 @@ def _namespace(obj: Object) -> Causes:
 
 def _data(obj: Object) -> Causes:
     data = obj.get("data") or {}
-    causes = [
-        bad_value(f"data[{key}]", key, _WHY_CONFIG_KEY) for key in data if not re.fullmatch(_CONFIG_KEY, key)
-    ]
+    causes = [bad_value(f"data[{key}]", key, _WHY_CONFIG_KEY) for key in data if not re.fullmatch(_CONFIG_KEY, key)]
     if sum(len(value or "") for value in data.values()) > 1048576:
         causes.append(too_long("[]", 1048576))
     return causes
@@ -102,19 +102,13 @@ def _data(obj: Object) -> Causes:
 def _secret(obj: Object) -> Causes:
     causes = _data(obj)
     if obj.get("type") == "kubernetes.io/tls":
-        causes += [
-            required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in (obj.get("data") or {})
-        ]
+        causes += [required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in (obj.get("data") or {})]
     return causes
 
 
 def _claim(obj: Object) -> Causes:
     spec = obj["spec"]
-    causes = (
-        []
-        if spec.get("accessModes")
-        else [required("spec.accessModes", "at least 1 access mode is required")]
-    )
+    causes = [] if spec.get("accessModes") else [required("spec.accessModes", "at least 1 access mode is required")]
     if not spec.get("resources", {}).get("requests", {}).get("storage"):
         causes.append(required("spec.resources[storage]"))
     return causes
@@ -217,11 +211,7 @@ def _deployment_change(old: Object, new: Object) -> Causes:
 
 
 def _secret_change(old: Object, new: Object) -> Causes:
-    return (
-        []
-        if old.get("type") == new.get("type")
-        else [bad_value("type", new.get("type"), "field is immutable")]
-    )
+    return [] if old.get("type") == new.get("type") else [bad_value("type", new.get("type"), "field is immutable")]
 
 
 def _claim_change(old: Object, new: Object) -> Causes:
@@ -233,9 +223,7 @@ def _claim_change(old: Object, new: Object) -> Causes:
     if before != after or (grown and not is_bound):
         return [forbidden_field("spec", _PVC_IMMUTABLE + _difference(old["spec"], new["spec"]))]
     if grown < 0:
-        return [
-            forbidden_field("spec.resources.requests.storage", "field can not be less than status.capacity")
-        ]
+        return [forbidden_field("spec.resources.requests.storage", "field can not be less than status.capacity")]
     return []
 
 

@@ -99,9 +99,7 @@ def create(call: Call, body: Object) -> Answer:
     obj = _without_type(body)
     meta = obj.setdefault("metadata", {})
     if meta.get("namespace", namespace) != namespace:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     if meta.get("generateName") and not meta.get("name"):
         meta["name"] = meta["generateName"] + new_uid()[:5]
     if call.store.get(resource, namespace, meta.get("name", "")) is not None:
@@ -150,9 +148,7 @@ def _insert(call: Call, obj: Object, own: Callable[[Object], Ownership]) -> Obje
 def _finish_new(call: Call, obj: Object) -> None:
     kind = call.resource.kind
     if kind == "PersistentVolumeClaim":
-        obj["metadata"]["finalizers"] = sorted(
-            {*obj["metadata"].get("finalizers", []), "kubernetes.io/pvc-protection"}
-        )
+        obj["metadata"]["finalizers"] = sorted({*obj["metadata"].get("finalizers", []), "kubernetes.io/pvc-protection"})
     elif kind == "Service" and "clusterIP" not in obj["spec"]:
         number = call.store.version
         obj["spec"]["clusterIP"] = f"10.96.{number // 250 % 250}.{number % 250 + 2}"
@@ -177,9 +173,7 @@ def replace(call: Call, body: Object) -> Answer:
 def _check_name(call: Call, body: Object) -> None:
     name = body.setdefault("metadata", {}).setdefault("name", call.address.name)
     if name != call.address.name:
-        raise bad_request(
-            f"the name of the object ({name}) does not match the name on the URL ({call.address.name})"
-        )
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.address.name})")
 
 
 def patch(call: Call, change: Callable[[Object], Object]) -> Answer:
@@ -204,9 +198,7 @@ def apply(call: Call, body: Object) -> Answer:
     obj = _without_type(body)
     meta = obj["metadata"]
     if meta.get("namespace", call.address.namespace) != call.address.namespace:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     if old is None:
         return 201, _apply_new(call, obj)
     return 200, _apply_change(call, old, obj)
@@ -245,9 +237,7 @@ def _pruned(obj: Any) -> Any:
         return [_pruned(item) for item in obj]
     if not isinstance(obj, dict):
         return obj
-    return {
-        key: value if key == "data" else _pruned(value) for key, value in obj.items() if value is not None
-    }
+    return {key: value if key == "data" else _pruned(value) for key, value in obj.items() if value is not None}
 
 
 def _apply_change(call: Call, old: Object, obj: Object) -> Object:
@@ -255,9 +245,7 @@ def _apply_change(call: Call, old: Object, obj: Object) -> Object:
     force = call.query.get("force") == "true"
     version, now = call.resource.api_version, call.cluster.clock.stamp()
     _check_version(call, old, obj["metadata"])
-    merged, ownership = apply_fields(
-        old, obj, call.owner("Apply"), force=force, api_version=version, time=now
-    )
+    merged, ownership = apply_fields(old, obj, call.owner("Apply"), force=force, api_version=version, time=now)
     return _store_change(call, old, merged, ownership, uid=obj["metadata"].get("uid"))
 
 
@@ -352,9 +340,7 @@ def scale_of(obj: Object) -> Object:
     """The Scale of a Deployment; a zero is left out of its spec, and there the surprises begin."""
     meta, replicas = obj["metadata"], obj["spec"]["replicas"]
     kept = {key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
-    selector = ",".join(
-        f"{key}={value}" for key, value in sorted(obj["spec"]["selector"]["matchLabels"].items())
-    )
+    selector = ",".join(f"{key}={value}" for key, value in sorted(obj["spec"]["selector"]["matchLabels"].items()))
     status = {"replicas": obj["status"].get("replicas", 0), "selector": selector}
     spec = {"replicas": replicas} if replicas else {}
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": kept, "spec": spec, "status": status}
@@ -432,16 +418,10 @@ def _check_preconditions(call: Call, obj: Object, wanted: dict[str, str]) -> Non
     meta, resource = obj["metadata"], call.resource
     uid, version = wanted.get("uid"), wanted.get("resourceVersion")
     if (uid and uid != meta["uid"]) or (version and version != meta["resourceVersion"]):
-        word, given, found = (
-            ("UID", uid, meta["uid"]) if uid else ("ResourceVersion", version, meta["resourceVersion"])
-        )
+        word, given, found = ("UID", uid, meta["uid"]) if uid else ("ResourceVersion", version, meta["resourceVersion"])
         why = f"the {word} in the precondition ({given}) does not match the {word} in record ({found}). "
-        refusal = stale(
-            resource, call.address.name, why + "The object might have been deleted and then recreated"
-        )
-        refusal.message = refusal.message.replace(
-            f"on {resource.qualified} ", f"on {_qualified_kind(resource)} "
-        )
+        refusal = stale(resource, call.address.name, why + "The object might have been deleted and then recreated")
+        refusal.message = refusal.message.replace(f"on {resource.qualified} ", f"on {_qualified_kind(resource)} ")
         refusal.details = (refusal.details or {}) | {"kind": resource.kind}
         raise refusal
 

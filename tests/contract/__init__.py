@@ -1,0 +1,1 @@
+"""Contract suites: what each stand-in and gateway must answer."""
