@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, current_app, make_response, redire
 from werkzeug.routing import BuildError
 
 from config import settings
+from portal.catalog import queries as catalog
 from portal.core.db import db
 from portal.web import htmx, languages, states
 from portal.web.guards import anyone
@@ -33,9 +34,7 @@ def to(endpoint: str, **values: Any) -> str:
 @anyone
 def home() -> Response:
     """What this is, for people who have never seen it."""
-    from portal.catalog import queries
-
-    return htmx.render("web/home.html", featured=queries.featured(db.session()))
+    return htmx.render("web/home.html", featured=catalog.featured(db.session()))
 
 
 @blueprint.get("/help")
@@ -72,9 +71,7 @@ def choose_theme(theme: str) -> Response:
 
 def _remember(cookie: str, value: str) -> Response:
     response = make_response(redirect(_own_page(request.args.get("next", "")), code=303))
-    response.set_cookie(
-        cookie, value, max_age=A_YEAR_S, samesite="Lax", secure=settings().secure_cookies, path="/"
-    )
+    response.set_cookie(cookie, value, max_age=A_YEAR_S, samesite="Lax", secure=settings().secure_cookies, path="/")
     return response
 
 
@@ -99,10 +96,8 @@ def robots() -> Response:
 @anyone
 def sitemap() -> Response:
     """The public pages, for search engines."""
-    from portal.catalog import queries
-
     paths = [url_for(endpoint) for endpoint in ("web.home", "catalog.index", "web.help", "web.status")]
-    paths += [url_for("catalog.service", slug=slug) for slug in queries.slugs(db.session())]
+    paths += [url_for("catalog.service", slug=slug) for slug in catalog.slugs(db.session())]
     response = htmx.render("web/sitemap.xml", paths=paths)
     response.mimetype = "application/xml"
     return response
