@@ -42,7 +42,7 @@ def _perform(message_id: UUID) -> str:
         outbox.run_one(claim)
     except Unavailable as error:
         return _retry(claim, f"{error.code} {error.details or ''}".strip())
-    except Exception as error:  # noqa: BLE001 - the edge of a job: nothing may kill the worker
+    except Exception as error:  # the edge of a job: nothing may kill the worker
         log.error("job.failed", exc_info=error)
         return _retry(claim, f"{type(error).__name__}: {error}")
     finally:

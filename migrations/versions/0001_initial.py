@@ -507,6 +507,7 @@ def upgrade() -> None:
         sa.Column("token", sa.String(length=64), nullable=True),
         sa.Column("redirect_url", sa.String(length=500), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.String(length=200), nullable=True),
         sa.ForeignKeyConstraint(["payment_id"], ["payment.id"], name=op.f("fk_payment_attempt_payment_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_attempt")),

@@ -19,3 +19,11 @@ def new_id() -> UUID:
 def readable_code(length: int) -> str:
     """A random code of `length` characters that people can read to each other."""
     return "".join(secrets.choice(READABLE_ALPHABET) for _ in range(length))
+
+
+def parse_id(text: str) -> UUID | None:
+    """The id in `text`; None when it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 OPEN = (PaymentStatus.CREATED, PaymentStatus.PENDING)
 CHECK_AGAIN_AFTER = timedelta(seconds=3)
+ASK_AGAIN_AFTER = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,17 @@ def payable_attempt(session: Session, payment_id: UUID, customer_id: UUID, *, no
     return session.scalars(statement.order_by(PaymentAttempt.number.desc()).limit(1)).one()
 
 
+def claim_checkout(session: Session, attempt_id: UUID, *, now: datetime) -> bool:
+    """True for the one caller who may ask the gateway now: a second token would kill the first one."""
+    statement = update(PaymentAttempt).where(
+        PaymentAttempt.id == attempt_id,
+        PaymentAttempt.token.is_(None),
+        or_(PaymentAttempt.asked_at.is_(None), PaymentAttempt.asked_at < now - ASK_AGAIN_AFTER),
+    )
+    result = session.execute(statement.values(asked_at=now).execution_options(synchronize_session=False))
+    return result.rowcount == 1  # type: ignore[attr-defined]
+
+
 def store_checkout(session: Session, attempt_id: UUID, checkout: Checkout) -> None:
     """Keeps how the customer gets to pay this attempt; a newer token replaces the older, which is dead by then."""
     attempt = session.get_one(PaymentAttempt, attempt_id)
@@ -118,8 +130,9 @@ def store_checkout(session: Session, attempt_id: UUID, checkout: Checkout) -> No
 
 
 def note_attempt_error(session: Session, attempt_id: UUID, code: str) -> None:
-    """Keeps why no checkout could be made."""
-    session.get_one(PaymentAttempt, attempt_id).last_error = code
+    """Keeps why no checkout could be made, and lets the next caller try at once."""
+    attempt = session.get_one(PaymentAttempt, attempt_id, populate_existing=True)
+    attempt.last_error, attempt.asked_at = code, None
 
 
 def request_check(session: Session, payment_id: UUID, customer_id: UUID, *, now: datetime) -> Payment:

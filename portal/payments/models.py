@@ -84,6 +84,7 @@ class PaymentAttempt(Identified, Base):
     token: Mapped[str | None] = mapped_column(String(64))
     redirect_url: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime]
+    asked_at: Mapped[datetime | None]  # when a checkout was last asked for: one caller at a time
     last_error: Mapped[str | None] = mapped_column(String(200))
 
 

@@ -319,7 +319,7 @@ def _end(subscription: Subscription, reason: str, *, now: datetime) -> None:
 
 
 def confirm_clean_up(session: Session, instance_id: UUID, *, now: datetime) -> bool:
-    """The cluster confirmed that nothing labelled is left: frees the slot, unless the subscription still holds it. Once."""
+    """The cluster confirmed that nothing labelled is left: frees the slot unless the subscription holds it. Once."""
     subscription = _locked_of_instance(session, instance_id)
     if not instances.mark_cleaned_up(session, instance_id, now=now):
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.accounts.models import Customer
@@ -65,6 +65,26 @@ def waiting_intents(session: Session, customer_id: UUID) -> list[UUID]:
         LaunchIntent.customer_id == customer_id, LaunchIntent.status == IntentStatus.WAITING
     )
     return list(session.scalars(statement.order_by(LaunchIntent.created_at, LaunchIntent.id)))
+
+
+def waiting(session: Session, intent_id: UUID, customer_id: UUID) -> LaunchIntent | None:
+    """The customer's waiting intent with its plan and service, for the page that asks for the money."""
+    statement = _with_service().where(
+        LaunchIntent.id == intent_id,
+        LaunchIntent.customer_id == customer_id,
+        LaunchIntent.status == IntentStatus.WAITING,
+    )
+    return session.scalar(statement)
+
+
+def of_payment(session: Session, payment_id: UUID) -> LaunchIntent | None:
+    """The intent that a top-up was made for, as it is now."""
+    statement = _with_service().where(LaunchIntent.payment_id == payment_id)
+    return session.scalar(statement.execution_options(populate_existing=True))
+
+
+def _with_service() -> Select[tuple[LaunchIntent]]:
+    return select(LaunchIntent).options(joinedload(LaunchIntent.plan).joinedload(Plan.service))
 
 
 def fulfil(session: Session, intent_id: UUID, *, now: datetime) -> str:
