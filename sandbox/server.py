@@ -17,13 +17,17 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from . import kubernetes, mailbox, midtrans
+from .kubernetes import Cluster
+from .mailbox import Mailbox, MailServer
+from .midtrans import Simulator
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 SERVER_KEY, CLIENT_KEY = "SB-Mid-server-sandbox", "SB-Mid-client-sandbox"
 NOTIFICATION_URL = "http://127.0.0.1:8000/webhooks/midtrans"
+STOP_POLL_S = 0.05
 StartResponse = Callable[..., Any]
 DOORS = (
-    ("/midtrans/ctl", "Rp", "Payments", "The gateway's orders: pay, decline, expire, break things, move the clock."),
+    ("/midtrans/ctl", "Rp", "Payments", "Pay, decline or expire an order, break things, move the clock."),
     ("/kubernetes/ctl", "K", "Cluster", "What runs in the Kubernetes stand-in, and how to make it fail."),
     ("/mailbox/", "@", "Mailbox", "Every mail that was sent, to whomever."),
 )
@@ -59,7 +63,7 @@ class SandboxServer:
         self._kubernetes_app = kubernetes.create_app(state_file=folder / "kubernetes.json")
         self._mailbox_app = mailbox.create_app(folder=folder / "mails", smtp_host=host, smtp_port=smtp_port)
         self._http = self._bind(host, port)
-        self._thread = threading.Thread(target=self._http.serve_forever, name="sandbox-http", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="sandbox-http", daemon=True)
 
     @property
     def url(self) -> str:
@@ -70,19 +74,19 @@ class SandboxServer:
         return self._mailbox_app.server.port
 
     @property
-    def midtrans(self) -> midtrans.Simulator:
+    def midtrans(self) -> Simulator:
         return self._midtrans_app.simulator
 
     @property
-    def cluster(self) -> kubernetes.Cluster:
+    def cluster(self) -> Cluster:
         return self._kubernetes_app.cluster
 
     @property
-    def mailbox(self) -> mailbox.Mailbox:
+    def mailbox(self) -> Mailbox:
         return self._mailbox_app.mailbox
 
     @property
-    def mail_server(self) -> mailbox.MailServer:
+    def mail_server(self) -> MailServer:
         """The SMTP side with `inject` and `heal`."""
         return self._mailbox_app.server
 
@@ -115,6 +119,9 @@ class SandboxServer:
             return self.cluster.serve_app(environ, start_response)
         return self._mounted(environ, start_response)
 
+    def _serve(self) -> None:
+        self._http.serve_forever(poll_interval=STOP_POLL_S)
+
     def _bind(self, host: str, port: int) -> BaseWSGIServer:
         mounts: dict[str, Any] = {
             "/midtrans": self._midtrans_app,
@@ -141,11 +148,13 @@ def _index_app() -> Flask:
 
 
 _INDEX = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sandbox</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/mailbox/assets/mailbox.css"></head><body>
-<header><div class="wide"><h1>Sandbox</h1><p>The outside world, played on this machine. Nothing is real.</p></div>
-</header><main class="wide"><ol class="mails">{% for path, sign, name, text in doors %}
+<header><div class="wide"><h1>Sandbox</h1>
+<p>The outside world, played on this machine. Nothing is real.</p></div></header>
+<main class="wide"><ol class="mails">{% for path, sign, name, text in doors %}
 <li><a href="{{ path }}"><span class="avatar" aria-hidden="true">{{ sign }}</span>
 <span class="what"><strong>{{ name }}</strong><span class="quiet">{{ text }}</span></span></a></li>
 {% endfor %}</ol></main></body></html>

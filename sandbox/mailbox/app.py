@@ -13,7 +13,7 @@ from .box import Mail, Mailbox
 from .smtp import FAULTS, MailServer
 
 WIB = timezone(timedelta(hours=7))
-PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self'"
+PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'"
 MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
 
 
@@ -43,8 +43,10 @@ def _add_pages(app: MailboxApp) -> None:
     @app.get("/")
     def index() -> str:
         to, subject = request.args.get("to", ""), request.args.get("subject", "")
-        return render_template("mailbox/list.html", mails=app.mailbox.mails(to, subject), to=to, subject=subject,
-                               wib=_wib, fault=app.server.fault, port=app.server.port)  # fmt: skip
+        return render_template(
+            "mailbox/list.html", mails=app.mailbox.mails(to, subject), to=to, subject=subject, wib=_wib,
+            fault=app.server.fault, port=app.server.port,
+        )  # fmt: skip
 
     @app.get("/mails/<mail_id>/")
     def mail(mail_id: str) -> str:

@@ -41,7 +41,7 @@ class Mail:
 
     @property
     def html(self) -> str:
-        """The HTML part with inline pictures pointing at this mail's attachments; empty when there is none."""
+        """The HTML part with inline pictures pointing at this mail's own parts; empty without one."""
         return re.sub(r"cid:([^\"'\s>)]+)", r"parts/\1", self._body("html"))
 
     @property
@@ -54,8 +54,8 @@ class Mail:
         return list(self.message.iter_attachments())  # type: ignore[arg-type]
 
     def inline_part(self, content_id: str) -> EmailMessage | None:
-        parts = (part for part in self.message.walk() if str(part["Content-ID"] or "").strip("<>") == content_id)
-        return next(parts, None)  # type: ignore[arg-type]
+        wanted = f"<{content_id}>"
+        return next((part for part in self.message.walk() if part["Content-ID"] == wanted), None)  # type: ignore
 
     def described(self) -> dict[str, Any]:
         """For the JSON endpoints."""
