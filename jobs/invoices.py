@@ -1,4 +1,4 @@
-"""Numbers documents, renders their PDF and tells the customer. No money moves here, whatever fails."""
+"""Numbers documents, renders their PDF and mails it. No money moves here, whatever fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.notices import actions as notices
 
 log = structlog.get_logger()
 
-TOLD_AS = {
+MAILED_AS = {
     Series.RECEIPT: "receipt_issued",
     Series.INVOICE: "invoice_issued",
     Series.CREDIT_NOTE: "credit_note_issued",
@@ -31,7 +31,7 @@ def issue(document_id: str) -> None:
 
 
 def render(document_id: str) -> None:
-    """Makes the PDF, keeps it and tells the customer; without a PDF the customer is told all the same."""
+    """Makes the PDF, keeps it and mails it; without a PDF the mail goes out all the same."""
     document = _issued(UUID(document_id))
     content, reason = (None, "") if document.pdf_rendered_at else _try_to_render(document)
     with transaction() as session:
@@ -39,7 +39,7 @@ def render(document_id: str) -> None:
             actions.keep_pdf(session, document.id, content, now=clock.now())
         elif reason:
             actions.note_missing_pdf(session, document.id, reason=reason)
-        _tell(session, document)
+        _mail(session, document)
         outbox.complete(session, now=clock.now())
 
 
@@ -64,15 +64,14 @@ def _try_to_render(document: Document) -> tuple[bytes | None, str]:
         return None, type(error).__name__
 
 
-def _tell(session: Session, document: Document) -> None:
-    """Once per document: a PDF made later, on demand, tells nobody again."""
-    parameters = {"number": document.label, "amount": document.total, "document_id": document.id}
-    notices.tell(
+def _mail(session: Session, document: Document) -> None:
+    """Once per document: a PDF made later, on demand, mails nobody again. The sale itself was told in the portal."""
+    notices.mail_owners(
         session,
         customer_id=document.customer_id,
-        code=TOLD_AS[Series(document.series)],
-        parameters=parameters,
-        unique_key=f"document:{document.id}:issued",
+        code=MAILED_AS[Series(document.series)],
+        parameters={"number": document.label, "amount": document.total, "document_id": document.id},
+        unique_key=f"document:{document.id}",
         now=clock.now(),
         document_id=document.id,
     )

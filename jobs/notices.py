@@ -6,10 +6,11 @@ same Message-ID. The one-time parts of a mail are erased in the transaction that
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
 from portal.core import clock, outbox
 from portal.core.db import db, transaction
@@ -21,10 +22,15 @@ from portal.notices.models import Mail
 
 log = structlog.get_logger()
 
+PDF_PAUSE = timedelta(seconds=5)
+PDF_PATIENCE = timedelta(minutes=5)
+
 
 def deliver(mail_id: str) -> None:
     """Sends one mail unless it was sent or given up; puts it off while the mail server is away."""
     with transaction() as session:
+        if _waits_for_pdf(session, UUID(mail_id), now=clock.now()):
+            return outbox.again(session, now=clock.now(), after=PDF_PAUSE, reason="its PDF is being made")
         mail = actions.record_attempt(session, UUID(mail_id))
         if mail is None:
             return outbox.complete(session, now=clock.now())
@@ -38,6 +44,14 @@ def deliver(mail_id: str) -> None:
         actions.record_sent(session, mail.id, now=clock.now())
         outbox.complete(session, now=clock.now())
     return None
+
+
+def _waits_for_pdf(session: Session, mail_id: UUID, *, now: datetime) -> bool:
+    """A PDF under way is waited for, a few minutes at most."""
+    mail = session.get_one(Mail, mail_id)
+    if mail.document_id is None or now - mail.created_at > PDF_PATIENCE:
+        return False
+    return invoices.pdf_under_way(session, mail.document_id)
 
 
 def _attachment(mail: Mail) -> Attachment | None:

@@ -166,11 +166,13 @@ def issue(session: Session, document_id: UUID, *, now: datetime) -> Document:
     """Gives the document the next number of its series and Jakarta year; a repeat keeps the number it has.
 
     The counter's row stays locked until the commit, so numbers have no gap: a rollback gives its number back.
-    Queues the job that renders the PDF and tells the customer.
+    What a credit note corrects is issued before it. Queues the job that renders the PDF and tells the customer.
     """
     document = session.get_one(Document, document_id, with_for_update=True, populate_existing=True)
     if document.number is not None:
         return document
+    if document.corrects_id is not None:
+        issue(session, document.corrects_id, now=now)
     document.year = clock.today(now).year
     document.number = _next_number(session, document.series, document.year)
     document.status, document.issued_at = DocumentStatus.ISSUED, now

@@ -76,3 +76,9 @@ def pdf_file(session: Session, document_id: UUID) -> tuple[str, bytes] | None:
     """File name and content of a document's PDF; None while there is none."""
     found = session.scalar(select(Document).options(undefer(Document.pdf)).where(Document.id == document_id))
     return (found.filename, found.pdf) if found is not None and found.pdf is not None else None
+
+
+def pdf_under_way(session: Session, document_id: UUID) -> bool:
+    """Is there no PDF yet, and no reason why there will be none?"""
+    found = session.get_one(Document, document_id, populate_existing=True)
+    return found.pdf_rendered_at is None and found.pdf_error is None

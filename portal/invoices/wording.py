@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from flask_babel import format_date
 from flask_babel import lazy_gettext as _l
 
-from portal.core import clock
 from portal.invoices.models import Document, DocumentLine, Series
 
 TITLES: dict[str, Any] = {
@@ -20,14 +18,16 @@ TITLES: dict[str, Any] = {
 
 LINES: dict[str, Any] = {
     "top_up": _l("Deposit to your prepaid credit"),
-    "subscription": _l("%(service)s %(plan)s, %(period_started_at)s to %(period_ends_at)s"),
-    "renewal": _l("%(service)s %(plan)s, renewed, %(period_started_at)s to %(period_ends_at)s"),
-    "setup_fee": _l("Setup of %(service)s %(plan)s, once"),
-    "upgrade": _l("Upgrade of %(service)s to %(plan)s, %(period_started_at)s to %(period_ends_at)s"),
-    "refund": _l("%(service)s %(plan)s, given back to your credit"),
+    "subscription": _l("%(app)s %(plan)s, %(from)s to %(to)s"),
+    "renewal": _l("%(app)s %(plan)s, renewed, %(from)s to %(to)s"),
+    "setup_fee": _l("Setup of %(app)s %(plan)s, once"),
+    "upgrade": _l("Upgrade of %(app)s to %(plan)s, %(from)s to %(to)s"),
+    "provisioning_refund": _l("%(app)s could not be started: price given back"),
+    "refund": _l("%(app)s: price given back"),
 }
-"""Names ending in `_at` are instants as ISO text and show as their Jakarta day."""
+"""`from` and `to` are days as ISO text."""
 
+DAYS = {"from", "to"}
 OTHER_LINE = _l("Services")
 NOTHING = "–"
 
@@ -38,28 +38,19 @@ def title(document: Document) -> str:
 
 
 def line_text(line: DocumentLine) -> str:
-    """What a line is for; a code we do not know never breaks a document."""
-    return str(LINES.get(line.code, OTHER_LINE)) % _Shown(line.parameters)
+    """What a line is for; a code or parameter we do not know never breaks a document."""
+    shown = _Shown({name: _show(name, value) for name, value in line.parameters.items()})
+    return str(LINES.get(line.code, OTHER_LINE)) % shown
 
 
-class _Shown(Mapping[str, str]):
-    """Parameters as people read them; one that nobody passed is a dash."""
+class _Shown(dict[str, str]):
+    """A parameter that nobody passed is a dash."""
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._parameters = parameters
-
-    def __getitem__(self, name: str) -> str:
-        value = self._parameters.get(name)
-        if value is None:
-            return NOTHING
-        return _day(value) if name.endswith("_at") else str(value)
-
-    def __iter__(self) -> Any:
-        return iter(self._parameters)
-
-    def __len__(self) -> int:
-        return len(self._parameters)
+    def __missing__(self, name: str) -> str:
+        return NOTHING
 
 
-def _day(text: str) -> str:
-    return format_date(clock.today(datetime.fromisoformat(text)), "d MMM y")
+def _show(name: str, value: Any) -> str:
+    if value is None:
+        return NOTHING
+    return format_date(date.fromisoformat(value), "d MMM y") if name in DAYS else str(value)

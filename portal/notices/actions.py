@@ -50,19 +50,42 @@ def tell(
     statement = upsert(Notice).values(values).on_conflict_do_nothing(index_elements=["unique_key"])
     if session.scalar(statement.returning(Notice.id)) is None:
         return False
-    for owner in _owners(session, customer_id) if mail else []:
+    if mail:
+        mail_owners(
+            session,
+            customer_id=customer_id,
+            code=code,
+            parameters=plain,
+            unique_key=unique_key,
+            now=now,
+            document_id=document_id,
+        )
+    return True
+
+
+def mail_owners(
+    session: Session,
+    *,
+    customer_id: UUID,
+    code: str,
+    parameters: Parameters,
+    unique_key: str,
+    now: datetime,
+    document_id: UUID | None = None,
+) -> None:
+    """Mails each owner of a customer in their language, without a notice in the portal; a repeat mails nobody."""
+    for owner in _owners(session, customer_id):
         send_mail(
             session,
             to_address=owner.email,
             language=owner.language,
             code=code,
-            parameters={**plain, "recipient": owner.name},
+            parameters={**parameters, "recipient": owner.name},
             unique_key=f"{unique_key}:{owner.id}",
             now=now,
             customer_id=customer_id,
             document_id=document_id,
         )
-    return True
 
 
 def _owners(session: Session, customer_id: UUID) -> list[User]:

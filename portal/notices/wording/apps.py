@@ -9,14 +9,15 @@ from portal.notices.wording.phrases import Link, When, Wording
 
 INSTANCE = Link("instances.show", _l("See my app"), ("instance_id",))
 CATALOG = Link("catalog.index", _l("Choose an app"))
+SUBSCRIPTION = Link("subscriptions.show", _l("See my subscription"), ("subscription_id",))
 PURCHASE = {
-    "service": "n8n",
+    "app": "n8n",
     "plan": "Basic",
     "amount": 25_000,
     "balance": 50_000,
-    "instance_id": "0197b2a0-0000-7000-8000-000000000003",
+    "subscription_id": "0197b2a0-0000-7000-8000-000000000004",
 }
-APP = {"service": "n8n", "name": "calm-river", "instance_id": PURCHASE["instance_id"]}
+APP = {"app": "n8n", "name": "calm-river", "instance_id": "0197b2a0-0000-7000-8000-000000000003"}
 REFUND = {**APP, "amount": 25_000, "balance": 75_000, "reason": "timeout"}
 
 TAKEN = When("amount", _l("%(amount)s was taken from your credit."))
@@ -24,50 +25,59 @@ GIVEN_BACK = When("amount", _l("%(amount)s was given back to your credit."))
 
 APPS: dict[str, Wording] = {
     "subscription_started": Wording(
-        _l("%(service)s %(plan)s is yours"),
+        _l("%(app)s %(plan)s is yours"),
         [
-            _l("We are setting up %(service)s for you now; it usually takes a few minutes."),
+            _l("We are setting up %(app)s for you now; it usually takes a few minutes."),
             TAKEN,
             BALANCE,
             _l("We tell you when it is ready."),
         ],
-        INSTANCE,
+        SUBSCRIPTION,
         PURCHASE,
     ),
     "launch_done": Wording(
-        _l("Your credit arrived and %(service)s is starting"),
+        _l("Your credit arrived and %(app)s is starting"),
         [
-            _l("As you asked, we subscribed you to %(service)s %(plan)s as soon as your top-up arrived."),
+            _l("As you asked, we subscribed you to %(app)s %(plan)s as soon as your top-up arrived."),
             TAKEN,
             BALANCE,
         ],
-        INSTANCE,
+        SUBSCRIPTION,
         PURCHASE,
     ),
     "launch_waiting_failed": Wording(
-        _l("%(service)s could not be started"),
+        _l("%(app)s could not be started"),
         [
-            _l("Your credit arrived, but %(service)s %(plan)s could not be started: %(reason)s."),
+            _l("Your credit arrived, but %(app)s %(plan)s could not be started: %(reason)s."),
             _l("Nothing was charged for it; your credit stays yours."),
             BALANCE,
             _l("Choose another plan or app whenever you like."),
         ],
-        CATALOG,
-        {"service": "n8n", "plan": "Basic", "balance": 50_000, "reason": "QUOTA_EXCEEDED"},
+        Link("catalog.service", _l("See what is left"), ("slug",)),
+        {"app": "n8n", "plan": "Basic", "balance": 50_000, "reason": "QUOTA_EXCEEDED", "slug": "n8n"},
     ),
     "instance_ready": Wording(
-        _l("%(service)s is running"),
+        _l("%(app)s is running"),
         [
-            _l("Your %(service)s is ready at %(address)s."),
+            _l("Your %(app)s is ready at %(address)s."),
             _l("Its page shows your first steps and how to sign in."),
         ],
         INSTANCE,
         {**APP, "address": "https://calm-river.apps.example.com"},
     ),
-    "instance_failed_refunded": Wording(
-        _l("%(service)s could not be started, and you have your money back"),
+    "instance_outage": Wording(
+        _l("%(app)s is not running"),
         [
-            _l("We could not start %(service)s because %(reason)s. We removed what was begun."),
+            _l("Your %(app)s (%(name)s) stopped working: %(reason)s. Your data is kept and no money moved."),
+            _l("We keep trying to bring it back; its page shows how things stand."),
+        ],
+        INSTANCE,
+        {**APP, "reason": "crash_loop"},
+    ),
+    "instance_failed_refunded": Wording(
+        _l("%(app)s could not be started, and you have your money back"),
+        [
+            _l("We could not start %(app)s: %(reason)s. We removed what was begun."),
             GIVEN_BACK,
             BALANCE,
             _l("You can try again at any time, or write to us if it happens twice."),
@@ -76,19 +86,19 @@ APPS: dict[str, Wording] = {
         REFUND,
     ),
     "instance_started": Wording(
-        _l("%(service)s is running again"), [_l("You started %(name)s. No money moved.")], INSTANCE, APP
+        _l("%(app)s is running again"), [_l("You started %(name)s. No money moved.")], INSTANCE, APP
     ),
     "instance_stopped": Wording(
-        _l("%(service)s is stopped"),
+        _l("%(app)s is stopped"),
         [_l("You stopped %(name)s. Its data stays, and so does its subscription.")],
         INSTANCE,
         APP,
     ),
     "instance_restarted": Wording(
-        _l("%(service)s was restarted"), [_l("You restarted %(name)s. No money moved.")], INSTANCE, APP
+        _l("%(app)s was restarted"), [_l("You restarted %(name)s. No money moved.")], INSTANCE, APP
     ),
     "instance_deleted": Wording(
-        _l("%(service)s was deleted"),
+        _l("%(app)s was deleted"),
         [
             _l("%(name)s and all its data were deleted as you asked, and its subscription has ended."),
             GIVEN_BACK,

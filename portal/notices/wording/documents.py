@@ -15,28 +15,28 @@ def _see(label: object) -> Link:
 
 DOCUMENTS: dict[str, Wording] = {
     "receipt_issued": Wording(
-        _l("Receipt %(number)s for your top-up"),
+        _l("%(amount)s has arrived: receipt %(number)s"),
         [
-            _l("This is the receipt for the %(amount)s you paid into your credit."),
-            _l("Keep it for your records; there is nothing to do."),
+            _l("Your top-up of %(amount)s was added to your credit, and this is its receipt."),
+            _l("There is nothing more to do."),
         ],
         _see(_l("See the receipt")),
         {**DOCUMENT, "number": "RCP/2026/000012"},
     ),
     "invoice_issued": Wording(
-        _l("Invoice %(number)s, paid"),
+        _l("%(amount)s paid from your credit: invoice %(number)s"),
         [
-            _l("This is the invoice for %(amount)s, paid from your credit."),
-            _l("Keep it for your records; there is nothing to pay."),
+            _l("%(amount)s was taken from your credit, and this is the invoice for it."),
+            _l("It is paid; there is nothing more to do."),
         ],
         _see(_l("See the invoice")),
         {**DOCUMENT, "number": "INV/2026/000034"},
     ),
     "credit_note_issued": Wording(
-        _l("Credit note %(number)s"),
+        _l("%(amount)s given back: credit note %(number)s"),
         [
-            _l("%(amount)s was given back to your credit; this credit note corrects the invoice."),
-            _l("Keep it for your records; there is nothing to do."),
+            _l("%(amount)s was given back to your credit, and this credit note corrects the invoice for it."),
+            _l("There is nothing more to do."),
         ],
         _see(_l("See the credit note")),
         {**DOCUMENT, "number": "CN/2026/000002"},

@@ -71,28 +71,30 @@ UNKNOWN = Wording(
 )
 
 REASONS: dict[str, Any] = {
-    "timeout": _l("it was not ready in time"),
+    # Why an app did not come up: codes of provisioning.reconcile.
     "not_ready_in_time": _l("it was not ready in time"),
-    "quota": _l("our cluster had no room for it"),
-    "quota_exceeded": _l("our cluster had no room for it"),
     "no_capacity": _l("our cluster had no room for it"),
+    "quota": _l("our cluster had no room for it"),
     "image_not_found": _l("its software could not be downloaded"),
-    "image_pull": _l("its software could not be downloaded"),
+    "image_name_invalid": _l("its software could not be downloaded"),
     "crash_loop": _l("it kept stopping while it started"),
+    "out_of_memory": _l("it ran out of memory"),
     "cluster_unavailable": _l("our cluster did not answer"),
+    # Why a subscription could not be started: codes of the refusals themselves.
     "QUOTA_EXCEEDED": _l("the last slot of the plan went meanwhile"),
     "INSUFFICIENT_CREDIT": _l("the credit did not cover the price"),
-    "DUPLICATE_SUBSCRIPTION": _l("you already have this app"),
-    "PRICE_CHANGED": _l("the price changed meanwhile"),
-    "PLAN_UNAVAILABLE": _l("the plan is no longer sold"),
-    "AMOUNT_MISMATCH": _l("the amount differs from what was asked"),
-    "FRAUD_CHALLENGE": _l("the bank asks for a closer look"),
+    "DUPLICATE_SUBSCRIPTION": _l("you have this app already"),
+    "PRICE_CHANGED": _l("its price changed meanwhile"),
+    "PLAN_NOT_SOLD": _l("the plan is no longer sold"),
 }
-OTHER_REASON = _l("of a fault on our side")
+OTHER_REASON = _l("something went wrong on our side")
+ALIASES = {"service": "app"}
+"""Parameters that two packages name differently."""
 
 
 def fill(wording: Wording, parameters: Mapping[str, Any]) -> Said:
     """The wording's words in the present language."""
+    parameters = {ALIASES.get(name, name): value for name, value in parameters.items()}
     shown = _Shown({name: show(name, value) for name, value in parameters.items()})
     sentences = [_sentence(part, shown, parameters) for part in wording.sentences]
     path = _path(wording.link, parameters)
