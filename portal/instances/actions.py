@@ -41,7 +41,6 @@ def create(
     Makes another one on every call: the caller's idempotency key guards the purchase. `UnknownApp` when there
     is no app template of that slug.
     """
-    template = app_template(service_slug)
     instance = Instance(
         id=new_id(),
         customer_id=customer.id,
@@ -59,8 +58,7 @@ def create(
     )
     session.add(instance)
     session.flush([instance])
-    for name, value in generate_secrets(template, secrets.token_bytes).items():
-        session.add(InstanceSecret(instance_id=instance.id, name=name, value=value))
+    complete_secrets(session, instance)
     record_event(session, instance.id, "ordered", unique_key="ordered", now=now)
     outbox.enqueue(session, "instances.provision", instance_id=instance.id)
     return instance
@@ -73,6 +71,16 @@ def locked(session: Session, instance_id: UUID) -> Instance:
     if instance is None:
         raise InstanceNotFound
     return instance
+
+
+def complete_secrets(session: Session, instance: Instance) -> dict[str, str]:
+    """The instance's secrets by name; one that its app template gained since is made now."""
+    statement = select(InstanceSecret).where(InstanceSecret.instance_id == instance.id)
+    stored = {secret.name: secret.value for secret in session.scalars(statement)}
+    wanted = generate_secrets(app_template(instance.service_slug), secrets.token_bytes, stored)
+    for name in wanted.keys() - stored.keys():
+        session.add(InstanceSecret(instance_id=instance.id, name=name, value=wanted[name]))
+    return stored | wanted
 
 
 def begin_roll_out(session: Session, instance: Instance, *, now: datetime) -> None:
@@ -154,12 +162,13 @@ def fence(
 ) -> bool:
     """From here nothing may start it any more; queues its clean-up. False, and no change, on a repeat.
 
-    With a failure code its state becomes ERROR, without one TERMINATED.
+    With a failure code its first roll-out failed: the state becomes ERROR, and False when it has run meanwhile,
+    so that nobody is refunded for an app that works. Without one it is deleted: TERMINATED.
     """
     instance = locked(session, instance_id)
-    if instance.fenced_at is not None:
-        return False
     failed = failure_code is not None
+    if instance.fenced_at is not None or (failed and instance.ready_at is not None):
+        return False
     if instance.state != (InstanceState.ERROR if failed else InstanceState.TERMINATED):
         _move(instance, InstanceState.ERROR if failed else InstanceState.TERMINATED)
     instance.wanted, instance.fenced_at, instance.deadline_at = WantedState.ABSENT, now, None

@@ -1,6 +1,6 @@
 """Is a roll-out ready, under way or lost? Pure: what the cluster shows and what we want in, a verdict out.
 
-The rules follow recorded answers of Kubernetes 1.36 (tests/provisioning/recordings): the answer to a write
+The rules follow recorded answers of Kubernetes 1.36 (tests/contract/kubernetes): the answer to a write
 carries the old status, so `observedGeneration` comes first; a counter of zero is absent; nothing that is wrong
 with pods ever refuses a Deployment, so pods and conditions must be read; reasons flip in pairs while retries go on.
 """
@@ -55,11 +55,11 @@ PATIENCE = {
     "image_name_invalid": timedelta(0),
     "crash_loop": timedelta(0),  # three crashes are patience enough
     "out_of_memory": timedelta(0),
-    "quota_refused": timedelta(seconds=45),  # an older pod may still be leaving
+    "quota": timedelta(seconds=45),  # an older pod may still be leaving
     "refused": timedelta(seconds=60),  # the controller tries again with a growing pause
-    "image_unavailable": timedelta(seconds=60),  # a registry may be busy: about four tries
+    "image_not_found": timedelta(seconds=60),  # a registry may be busy: about four tries
     "config_missing": timedelta(seconds=60),
-    "no_room": timedelta(seconds=120),  # a cluster that grows by itself needs a while for a node
+    "no_capacity": timedelta(seconds=120),  # a cluster that grows by itself needs a while for a node
 }
 
 
@@ -72,7 +72,7 @@ def judge(
     """
     deployment = snapshot.deployment
     if deployment is None or not _is_ours(deployment, wanted):
-        return _unless_late(Verdict(Outcome.PROGRESSING), "not_applied", now, deadline)
+        return _unless_late(Verdict(Outcome.PROGRESSING), "not_ready_in_time", now, deadline)
     if wanted.replicas == 0:
         stopped = _is_observed(deployment) and deployment.replicas == 0 and not snapshot.pods
         return Verdict(Outcome.READY if stopped else Outcome.PROGRESSING)
@@ -81,7 +81,7 @@ def judge(
         return Verdict(Outcome.READY, (*steps, "healthy"))
     trouble = find_trouble(snapshot) if _is_observed(deployment) else None
     if trouble is None:
-        return _unless_late(Verdict(Outcome.PROGRESSING, steps), "not_ready", now, deadline)
+        return _unless_late(Verdict(Outcome.PROGRESSING, steps), "not_ready_in_time", now, deadline)
     failed = now >= deadline or now - seen.get(trouble.code, now) >= trouble.patience
     outcome = Outcome.FAILED if failed else Outcome.PROGRESSING
     return Verdict(outcome, steps, trouble.code, trouble.parameters)
@@ -95,9 +95,9 @@ def find_trouble(snapshot: Snapshot) -> Trouble | None:
         if (code := _container_trouble(container)) is not None:
             return _trouble(code, container)
     if any(pod.unschedulable for pod in pods):
-        return Trouble("no_room", PATIENCE["no_room"])
+        return Trouble("no_capacity", PATIENCE["no_capacity"])
     if snapshot.deployment is not None and not pods and snapshot.deployment.create_failure:
-        code = "quota_refused" if "exceeded quota" in snapshot.deployment.create_failure else "refused"
+        code = "quota" if "exceeded quota" in snapshot.deployment.create_failure else "refused"
         return Trouble(code, PATIENCE[code])
     return None
 
@@ -108,7 +108,7 @@ def _container_trouble(container: Container) -> str | None:
         case "InvalidImageName":
             return "image_name_invalid"
         case "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "ErrImageNeverPull":
-            return "image_unavailable"
+            return "image_not_found"
         case "CreateContainerConfigError" | "CreateContainerError":
             return "config_missing"
     if container.restarts >= CRASHES_MAX and not container.ready:

@@ -1,0 +1,291 @@
+"""Brings the cluster to what the database wants of an instance, and the customer to what the cluster shows.
+
+`provision` applies the manifests and returns; `check` looks every few seconds until the roll-out is ready, has
+failed, or its deadline has passed; `clean_up` repeats until nothing labelled is left. No worker ever waits, and
+money never waits for a broken cluster: the deadline counts whether the cluster answers or not.
+
+Every job may run twice or die at any line. A writer whose input became stale while it wrote (a fence, a stop)
+finds out when it records, and queues the repair; a writer that died before that is run again by its lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from config import settings
+from portal.accounts.models import Customer
+from portal.core import clock, outbox
+from portal.core.db import db, transaction
+from portal.instances import actions, queries, rules, wanted
+from portal.instances.apps import app_template
+from portal.instances.errors import UnknownApp
+from portal.instances.models import Instance
+from portal.notices import actions as notices
+from portal.provisioning import cluster, probe, reconcile
+from portal.provisioning.errors import ClusterUnavailable, Refused
+from portal.provisioning.manifests import instance_manifests, namespace_manifests
+from portal.provisioning.reconcile import Outcome, Verdict
+from portal.provisioning.turns import turn
+from portal.subscriptions import actions as subscriptions
+
+TURN_PAUSE = timedelta(seconds=2)
+
+Wish = tuple[str, datetime | None]
+
+
+@dataclass(frozen=True)
+class RollOut:
+    """What to apply, and the wish it was made from."""
+
+    manifests: list[dict[str, Any]]
+    wish: Wish
+
+
+def provision(instance_id: str) -> None:
+    """Applies everything the instance needs, its customer's namespace included, and queues the first look."""
+    instance = db.session().get(Instance, UUID(instance_id))
+    if instance is None or instance.fenced_at is not None:
+        return None
+    with turn(instance.namespace) as mine:
+        if not mine:
+            return _wait_for_turn()
+        try:
+            roll_out = _begin(instance.id)
+            if roll_out is not None:
+                cluster.apply(roll_out.manifests)
+                _record_applied(instance.id, roll_out)
+        except UnknownApp:
+            _record_refusal(instance.id, "app_unknown")
+        except Refused as error:
+            _record_refusal(instance.id, "quota" if error.over_quota else "refused")
+        except ClusterUnavailable as error:
+            _record_no_answer(instance.id, error)
+
+
+def check(instance_id: str, roll_out: str) -> None:
+    """Looks at the roll-out of that key once, and comes again unless it is over or another one began."""
+    instance = db.session().get(Instance, UUID(instance_id))
+    if instance is None or not _is_under_way(instance, roll_out):
+        return
+    seen = queries.events_of_roll_out(db.session(), instance.id, roll_out)
+    verdict = _look(instance, seen)
+    with transaction() as session:
+        _record_verdict(session, instance.id, roll_out, verdict, now=clock.now())
+
+
+def clean_up(instance_id: str) -> None:
+    """Deletes everything labelled with a fenced instance, again until the cluster shows nothing left."""
+    instance = db.session().get(Instance, UUID(instance_id))
+    if instance is None or instance.fenced_at is None:
+        return None
+    with turn(instance.namespace) as mine:
+        if not mine:
+            return _wait_for_turn()
+        left = _delete(instance)
+    with transaction() as session:
+        _record_clean_up(session, instance, left, now=clock.now())
+    return None
+
+
+def _begin(instance_id: UUID) -> RollOut | None:
+    """The manifests of the wish as it is now; None when the instance was fenced meanwhile."""
+    with transaction() as session:
+        instance = actions.locked(session, instance_id)
+        if instance.fenced_at is not None:
+            return None
+        actions.begin_roll_out(session, instance, now=clock.now())
+        return RollOut(_manifests(session, instance), _wish(instance))
+
+
+def _manifests(session: Session, instance: Instance) -> list[dict[str, Any]]:
+    options = wanted.cluster_settings()
+    customer = session.get_one(Customer, instance.customer_id)
+    secrets = actions.complete_secrets(session, instance)
+    spec = wanted.instance_spec(instance, customer=customer, secrets=secrets)
+    return [
+        *namespace_manifests(wanted.namespace_spec(session, customer), options),
+        *instance_manifests(spec, app_template(instance.service_slug), options),
+    ]
+
+
+def _record_applied(instance_id: UUID, roll_out: RollOut) -> None:
+    with transaction() as session:
+        now = clock.now()
+        instance = actions.locked(session, instance_id)
+        if instance.fenced_at is not None:
+            outbox.enqueue(session, "instances.clean_up", instance_id=instance_id)
+        elif _wish(instance) != roll_out.wish:
+            outbox.enqueue(session, "instances.provision", instance_id=instance_id)
+        elif instance.deadline_at is not None:
+            actions.mark_step(session, instance, "applied", now=now)
+            _queue_check(session, instance, now=now)
+        outbox.complete(session, now=now)
+
+
+def _queue_check(session: Session, instance: Instance, *, now: datetime) -> None:
+    """One chain of looks per roll-out, however often its manifests are applied."""
+    key = actions.roll_out_key(instance)
+    outbox.enqueue(
+        session,
+        "instances.check",
+        run_at=now + timedelta(seconds=settings().provision_check_interval_s),
+        unique_key=f"instances.check:{instance.id}:{key}",
+        instance_id=instance.id,
+        roll_out=key,
+    )
+
+
+def _record_refusal(instance_id: UUID, code: str) -> None:
+    """The cluster said a definite no: the first roll-out has failed, a later one is an outage until it is mended."""
+    with transaction() as session:
+        now = clock.now()
+        instance = session.get_one(Instance, instance_id, populate_existing=True)
+        _fail(session, instance, code, {}, now=now)
+        if rules.is_first_roll_out(instance):
+            outbox.complete(session, now=now)
+        else:
+            outbox.again(session, now=now, after=rules.OBSERVE_PAUSE_MAX, reason=code)
+
+
+def _record_no_answer(instance_id: UUID, error: ClusterUnavailable) -> None:
+    """The cluster did not answer, or in doubt: again in a moment, but not past the deadline."""
+    with transaction() as session:
+        now = clock.now()
+        instance = session.get_one(Instance, instance_id, populate_existing=True)
+        if instance.fenced_at is not None:
+            return outbox.complete(session, now=now)
+        if instance.deadline_at is not None and now >= instance.deadline_at:
+            _fail(session, instance, "cluster_unavailable", {}, now=now)
+            if rules.is_first_roll_out(instance):
+                return outbox.complete(session, now=now)
+        outbox.again(session, now=now, after=_pause(instance, now), reason=f"{error.code} {error.details}")
+    return None
+
+
+def _look(instance: Instance, seen: Mapping[str, datetime]) -> Verdict:
+    assert instance.deadline_at is not None
+    wish = reconcile.Wanted(
+        replicas=wanted.replicas_of(instance),
+        restarted_at=instance.restarted_at.isoformat() if instance.restarted_at else "",
+    )
+    try:
+        snapshot = cluster.observe(instance.namespace, instance.name, instance.id)
+    except (ClusterUnavailable, Refused):
+        late = clock.now() >= instance.deadline_at and wish.replicas > 0
+        return Verdict(Outcome.FAILED if late else Outcome.PROGRESSING, code="cluster_unavailable")
+    verdict = reconcile.judge(snapshot, wish, now=clock.now(), deadline=instance.deadline_at, seen=seen)
+    if verdict.outcome is Outcome.READY and wish.replicas > 0:
+        return _look_from_outside(instance, verdict)
+    return verdict
+
+
+def _look_from_outside(instance: Instance, verdict: Verdict) -> Verdict:
+    """Ready means that the public address answers, not that the cluster says so."""
+    if probe.answers(wanted.address_of(instance.name)):
+        return verdict
+    assert instance.deadline_at is not None
+    late = clock.now() >= instance.deadline_at
+    return Verdict(Outcome.FAILED if late else Outcome.PROGRESSING, verdict.steps, "address_silent" if late else "")
+
+
+def _record_verdict(session: Session, instance_id: UUID, roll_out: str, verdict: Verdict, *, now: datetime) -> None:
+    instance = session.get_one(Instance, instance_id, populate_existing=True)
+    if not _is_under_way(instance, roll_out):
+        return outbox.complete(session, now=now)
+    if verdict.outcome is Outcome.READY:
+        _record_ready(session, instance_id, verdict, now=now)
+        return outbox.complete(session, now=now)
+    if verdict.outcome is Outcome.FAILED:
+        _fail(session, instance, verdict.code, verdict.parameters, now=now)
+        if rules.is_first_roll_out(instance):
+            return outbox.complete(session, now=now)
+    else:
+        _record_steps(session, actions.locked(session, instance_id), verdict, now=now)
+    outbox.again(session, now=now, after=_pause(instance, now))
+    return None
+
+
+def _record_ready(session: Session, instance_id: UUID, verdict: Verdict, *, now: datetime) -> None:
+    instance = actions.locked(session, instance_id)
+    if wanted.replicas_of(instance) == 0:
+        return actions.mark_stopped(session, instance, now=now)
+    _record_steps(session, instance, verdict, now=now)
+    if actions.mark_ready(session, instance, now=now):
+        address = wanted.address_of(instance.name)
+        _tell(session, instance, "instance_ready", f"instance_ready:{instance.id}", now=now, address=address)
+    return None
+
+
+def _record_steps(session: Session, instance: Instance, verdict: Verdict, *, now: datetime) -> None:
+    for step in verdict.steps:
+        actions.mark_step(session, instance, step, now=now)
+    if verdict.code:
+        actions.mark_step(session, instance, verdict.code, now=now, **verdict.parameters)
+
+
+def _fail(session: Session, instance: Instance, code: str, parameters: dict[str, Any], *, now: datetime) -> None:
+    """`instance` is read, not locked: a refund locks subscription and wallet first, the instance last."""
+    if rules.is_first_roll_out(instance):
+        subscriptions.fail_provisioning(session, instance.id, code=code, parameters=parameters, now=now)
+        return
+    instance = actions.locked(session, instance.id)
+    if instance.fenced_at is None and actions.mark_outage(session, instance, code=code, parameters=parameters, now=now):
+        key = f"instance_outage:{instance.id}:{actions.roll_out_key(instance)}"
+        _tell(session, instance, "instance_outage", key, now=now, reason=code)
+
+
+def _tell(
+    session: Session, instance: Instance, code: str, unique_key: str, *, now: datetime, **parameters: str
+) -> None:
+    facts = {"service": instance.service_name, "name": instance.name, "instance_id": str(instance.id)}
+    notices.tell(
+        session,
+        customer_id=instance.customer_id,
+        code=code,
+        parameters=facts | parameters,
+        unique_key=unique_key,
+        now=now,
+    )
+
+
+def _delete(instance: Instance) -> list[str]:
+    """What is left after one more try; a cluster that does not answer leaves everything."""
+    try:
+        cluster.delete_instance(instance.namespace, instance.name, instance.id)
+        return cluster.leftovers(instance.namespace, instance.name, instance.id)
+    except (ClusterUnavailable, Refused) as error:
+        return [f"{error.code} {error.details}"]
+
+
+def _record_clean_up(session: Session, instance: Instance, left: list[str], *, now: datetime) -> None:
+    assert instance.fenced_at is not None
+    if left:
+        pause = rules.clean_up_pause(fenced_at=instance.fenced_at, now=now)
+        return outbox.again(session, now=now, after=pause, reason=", ".join(left)[:500])
+    subscriptions.confirm_clean_up(session, instance.id, now=now)
+    return outbox.complete(session, now=now)
+
+
+def _wait_for_turn() -> None:
+    with transaction() as session:
+        outbox.again(session, now=clock.now(), after=TURN_PAUSE, reason="another worker is in this namespace")
+
+
+def _is_under_way(instance: Instance, roll_out: str) -> bool:
+    unfinished = instance.fenced_at is None and instance.deadline_at is not None
+    return unfinished and actions.roll_out_key(instance) == roll_out
+
+
+def _pause(instance: Instance, now: datetime) -> timedelta:
+    interval = timedelta(seconds=settings().provision_check_interval_s)
+    return rules.check_pause(interval=interval, deadline_at=instance.deadline_at or now, now=now)
+
+
+def _wish(instance: Instance) -> Wish:
+    return instance.wanted, instance.restarted_at

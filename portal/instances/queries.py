@@ -1,0 +1,52 @@
+"""Reads shaped for pages and jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from portal.instances.errors import InstanceNotFound
+from portal.instances.models import Instance, InstanceEvent, InstanceSecret
+
+
+def listing(session: Session, customer_id: UUID) -> Sequence[Instance]:
+    """A customer's instances, newest first; those that are gone and confirmed so are left out."""
+    statement = (
+        select(Instance)
+        .where(Instance.customer_id == customer_id, Instance.cleaned_up_at.is_(None))
+        .order_by(Instance.created_at.desc(), Instance.id.desc())
+    )
+    return session.scalars(statement).all()
+
+
+def of_customer(session: Session, instance_id: UUID, *, customer_id: UUID) -> Instance:
+    """One of the customer's own instances with its events; `InstanceNotFound` for anybody else's."""
+    statement = (
+        select(Instance)
+        .where(Instance.id == instance_id, Instance.customer_id == customer_id)
+        .options(selectinload(Instance.events))
+        .execution_options(populate_existing=True)
+    )
+    instance = session.scalar(statement)
+    if instance is None:
+        raise InstanceNotFound
+    return instance
+
+
+def secrets_of(session: Session, instance_id: UUID) -> dict[str, str]:
+    """The generated secrets by name, decrypted: for the credentials panel alone."""
+    statement = select(InstanceSecret).where(InstanceSecret.instance_id == instance_id)
+    return {secret.name: secret.value for secret in session.scalars(statement)}
+
+
+def events_of_roll_out(session: Session, instance_id: UUID, roll_out: str) -> dict[str, datetime]:
+    """When each step and trouble of one roll-out was first seen, by code."""
+    statement = select(InstanceEvent.code, InstanceEvent.happened_at).where(
+        InstanceEvent.instance_id == instance_id,
+        InstanceEvent.unique_key.startswith(f"{roll_out}:", autoescape=True),
+    )
+    return {row.code: row.happened_at for row in session.execute(statement)}
