@@ -18,6 +18,7 @@ from typing import Any
 from sandbox.engines import die_with_parent
 
 COLOURS = {"web": 36, "worker": 35, "scheduler": 33, "sandbox": 34, "bin/run": 32}
+CAUSE = re.compile(r"[\w.]+(Error|Exception|Exit|Refused)\b")
 QUIET_KEYS = {"event", "level", "timestamp", "logger", "request_id", "message_id", "worker"}
 
 
@@ -128,6 +129,13 @@ class Child:
         if code is None:
             return "running"
         return signal.Signals(-code).name if code < 0 else f"exit {code}"
+
+    @property
+    def last_words(self) -> str:
+        """The line of its output that most likely says why it ended: an exception before gunicorn's own."""
+        lines = [readable(line).strip() for line in self.recent if line.strip()]
+        causes = [line for line in lines if CAUSE.match(line) and not line.startswith("gunicorn.")]
+        return (causes or lines or ["no output"])[-1]
 
     def stop(self, *, hurry: threading.Event) -> None:
         process, self.process = self.process, None

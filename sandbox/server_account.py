@@ -23,9 +23,7 @@ class ServerAccount:
     account keeps the one capability to pass it, instead of us opening folders that their owner closed.
     """
 
-    def __init__(
-        self, *, prefix: list[str], user: int | None, group: int | None, groups: list[int] | None
-    ) -> None:
+    def __init__(self, *, prefix: list[str], user: int | None, group: int | None, groups: list[int] | None) -> None:
         self.prefix, self.user, self.group, self.groups = prefix, user, group, groups
 
     @classmethod
@@ -63,7 +61,5 @@ def own_directory(path: Path) -> None:
         entry = pwd.getpwnam(SERVER_ACCOUNT)
         os.chown(path, entry.pw_uid, entry.pw_gid)
     elif path.stat().st_uid != os.geteuid():
-        raise EngineError(
-            f"{path} belongs to another account: an earlier start was made by root. Remove it as root."
-        )
+        raise EngineError(f"{path} belongs to another account: an earlier start was made by root. Remove it as root.")
     path.chmod(0o700)

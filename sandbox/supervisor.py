@@ -63,9 +63,9 @@ class Run:
         """Start, say so, watch; leaves only by an exception."""
         self.around.keep_secrets()
         (self.around.local / "log").mkdir(exist_ok=True)
+        self._check_settings()
         database_url, redis_url = self._start_engines()
         self.env = self.around.variables(database_url=database_url, redis_url=redis_url)
-        self._check_settings()
         if self.around.sandboxed:
             self._start_child("sandbox")
         self._prepare()
@@ -95,9 +95,10 @@ class Run:
         return urls[0], urls[1]
 
     def _check_settings(self) -> None:
+        """Ask the portal's own settings, before anything is started; they name each bad variable."""
         from config import load
 
-        os.environ.update(self.env)
+        os.environ.update(self.around.variables(database_url="postgresql://localhost/x", redis_url="redis://localhost"))
         load()
 
     def _prepare(self) -> None:
@@ -148,61 +149,24 @@ class Run:
     def _command(self, name: str) -> list[str]:
         around, module = self.around, [sys.executable, "-m"]
         if name == "web":
-            return [
-                *(
-                    *module,
-                    "gunicorn",
-                    "wsgi:app",
-                    "--bind",
-                    f"{around.host}:{around.port}",
-                    "--worker-class",
-                    "gthread",
-                ),
-                *(
-                    "--workers",
-                    around.given.get("WEB_CONCURRENCY", "2"),
-                    "--threads",
-                    "4",
-                    "--keep-alive",
-                    "15",
-                ),
-                *(
-                    "--graceful-timeout",
-                    "8",
-                    "--timeout",
-                    "60",
-                    "--no-control-socket",
-                    "--log-level",
-                    "warning",
-                ),
-            ]
+            workers = around.given.get("WEB_CONCURRENCY", "2")
+            options = f"--worker-class gthread --workers {workers} --threads 4 --keep-alive 15 --timeout 60"
+            options += " --graceful-timeout 8 --no-control-socket --log-level warning"
+            return [*module, "gunicorn", "wsgi:app", f"--bind={around.host}:{around.port}", *options.split()]
         if name == "sandbox":
+            keys = [f"--{side}-key={around.kept[f'SANDBOX_{side.upper()}_KEY']}" for side in ("server", "client")]
             return [
-                *(
-                    *module,
-                    "sandbox",
-                    "--port",
-                    str(around.sandbox_port),
-                    "--smtp-port",
-                    str(around.smtp_port),
-                ),
-                *("--data", str(around.local / "sandbox"), "--kubeconfig", str(around.kubeconfig)),
-                *("--notification-url", f"http://127.0.0.1:{around.port}/webhooks/midtrans"),
-                *(
-                    "--server-key",
-                    self.env["MIDTRANS_SERVER_KEY"],
-                    "--client-key",
-                    self.env["MIDTRANS_CLIENT_KEY"],
-                ),
+                *(*module, "sandbox", f"--port={around.sandbox_port}", f"--smtp-port={around.smtp_port}", *keys),
+                f"--notification-url=http://127.0.0.1:{around.port}/webhooks/midtrans",
+                f"--data={around.local / 'sandbox'}",
+                f"--kubeconfig={around.kubeconfig}",
             ]
         return [*module, f"jobs.{name}"]
 
     def _await_sandbox(self) -> None:
         url = f"http://127.0.0.1:{self.around.sandbox_port}/"
         with self._step("sandbox"):
-            self._await(
-                lambda: _status(url) > 0 and self._has_kubeconfig(), needs="sandbox", what="The sandbox"
-            )
+            self._await(lambda: _status(url) > 0 and self._has_kubeconfig(), needs="sandbox", what="The sandbox")
 
     def _has_kubeconfig(self) -> bool:
         return self.around.real_cluster or self.around.kubeconfig.exists()
@@ -218,14 +182,9 @@ class Run:
         child = self.children[needs]
         while not ready():
             if child.ended or time.monotonic() > deadline:
-                how = (
-                    f"stopped ({child.how_it_ended})"
-                    if child.ended
-                    else f"was not ready after {READY_TIMEOUT_S} s"
-                )
+                how = f"stopped ({child.how_it_ended})" if child.ended else f"was not ready after {READY_TIMEOUT_S} s"
                 time.sleep(0.2)  # its last lines are still on their way through the pipe
-                last = next((line for line in reversed(child.recent) if line.strip()), "no output")
-                raise Refusal(f"{what} {how}: {last} (see {child.log})")
+                raise Refusal(f"{what} {how}: {child.last_words} (see {child.log})")
             time.sleep(0.1)
 
     @contextlib.contextmanager
@@ -249,9 +208,7 @@ class Run:
             for role, email, password in self.accounts:
                 say(f"  {role:<21}{email:<26}{password}")
         say()
-        say(
-            f"  {dim(f'Data and logs: {_short(self.around.local)}   Stop: Ctrl-C   Afresh: bin/run --reset')}"
-        )
+        say(f"  {dim(f'Data and logs: {_short(self.around.local)}   Stop: Ctrl-C   Afresh: bin/run --reset')}")
         say()
 
     def _parts(self) -> Iterator[tuple[str, str, str]]:
@@ -262,11 +219,11 @@ class Run:
         if around.real_payments:
             yield "Payments", "real", "Midtrans, live money" if live else "Midtrans, its own sandbox"
         else:
-            yield "Payments", "sandbox", f"{around.sandbox_url}/midtrans/"
+            yield "Payments", "sandbox", f"{around.sandbox_url}/midtrans/ctl"
         if around.real_cluster:
             yield "Cluster", "real", given.get("KUBECONFIG", "from KUBECONFIG_DATA")
         else:
-            yield "Cluster", "sandbox", f"{around.sandbox_url}/kubernetes/"
+            yield "Cluster", "sandbox", f"{around.sandbox_url}/kubernetes/ctl"
         if around.real_mail:
             yield "Mail", "real", address_without_password(given["SMTP_URL"])
         else:

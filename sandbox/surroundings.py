@@ -91,38 +91,33 @@ class Surroundings:
         keys = {"MIDTRANS_SERVER_KEY", "MIDTRANS_CLIENT_KEY"}
         missing = keys - self.given.keys()
         if len(missing) == 1:
-            raise Refusal(
-                f"{missing.pop()} is missing: give both Midtrans keys, or neither to use the sandbox."
-            )
+            raise Refusal(f"{missing.pop()} is missing: give both Midtrans keys, or neither to use the sandbox.")
         kubeconfig = self.given.get("KUBECONFIG")
         if kubeconfig and not any(Path(part).expanduser().is_file() for part in kubeconfig.split(os.pathsep)):
             raise Refusal(f"KUBECONFIG names {kubeconfig}, which is not a file: correct or unset it.")
 
     def check_ports(self, *, patiently: bool) -> None:
         """Refuse a port that somebody listens on; `patiently` when an earlier run did not end in order."""
-        wanted = {"PORT": self.port}
+        wanted = {"PORT": (self.host, self.port)}
         if self.sandboxed:
-            wanted |= {"SANDBOX_PORT": self.sandbox_port, "SANDBOX_SMTP_PORT": self.smtp_port}
+            wanted["SANDBOX_PORT"] = ("127.0.0.1", self.sandbox_port)
+            wanted["SANDBOX_SMTP_PORT"] = ("127.0.0.1", self.smtp_port)
         by_number: dict[int, str] = {}
-        for name, port in wanted.items():
+        for name, (_, port) in wanted.items():
             if other := by_number.get(port):
                 raise Refusal(f"{name} and {other} are both {port}: give them different numbers.")
             by_number[port] = name
         deadline = time.monotonic() + (PORT_WAIT_S if patiently else 0)
-        for name, port in wanted.items():
-            while reason := _why_closed(self.host, port):
+        for name, (host, port) in wanted.items():
+            while reason := _why_closed(host, port):
                 if time.monotonic() >= deadline:
-                    raise Refusal(
-                        f"Port {port} {reason}: stop what uses it, or choose another with {name}=… bin/run"
-                    )
+                    raise Refusal(f"Port {port} {reason}: stop what uses it, or choose with {name}=… bin/run")
                 time.sleep(0.2)
 
     def keep_secrets(self) -> None:
         """Read the secrets that earlier runs made, make what is missing; for the owner's eyes only."""
         path = self.local / "secrets.env"
-        self.kept = (
-            {name: value for name, value in dotenv_values(path).items() if value} if path.exists() else {}
-        )
+        self.kept = {name: value for name, value in dotenv_values(path).items() if value} if path.exists() else {}
         made = {
             "SECRET_KEY": lambda: secrets.token_urlsafe(48),
             "ENCRYPTION_KEYS": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -135,8 +130,7 @@ class Surroundings:
             text = "".join(f"{name}={value}\n" for name, value in sorted(self.kept.items()))
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 file.write(
-                    "# Made by bin/run. Without ENCRYPTION_KEYS the stored app passwords cannot be read.\n"
-                    + text
+                    "# Made by bin/run. Without ENCRYPTION_KEYS the stored app passwords cannot be read.\n" + text
                 )
         path.chmod(0o600)
 
