@@ -8,15 +8,31 @@ functions.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal import Portal
 from portal.accounts.models import Customer, User
 
 PASSWORD = "tujuh gajah menari di pasar"
+
+
+class Browser(FlaskClient):
+    """A test client whose every request has an app context of its own, as in production.
+
+    Without it requests would share `flask.g` with the test, and with it who was signed in last.
+    """
+
+    def open(self, *arguments: Any, **keywords: Any) -> Any:
+        with self.application.app_context():
+            return super().open(*arguments, **keywords)
+
+
+Portal.test_client_class = Browser
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def normal_email(text: str) -> str | None:
 
 def normal_name(text: str) -> str:
     """A person's name in one spelling: composed characters, single spaces."""
-    return " ".join(unicodedata.normalize("NFC", text).split(" ")).strip()
+    return re.sub(" +", " ", unicodedata.normalize("NFC", text)).strip(" ")
 
 
 def name_problem(name: str) -> NameProblem | None:
@@ -89,9 +89,10 @@ def normal_phone(text: str) -> str | None:
     compact = re.sub(r"[\s().-]", "", text)
     if not re.fullmatch(r"\+?[0-9]+", compact):
         return None
-    digits = compact.lstrip("+")
-    if compact.startswith("0"):
-        digits = "62" + compact[1:]
+    digits = re.sub(r"^(\+|00)", "", compact)
+    if digits.startswith("0") and digits == compact:
+        digits = "62" + digits[1:]
+    digits = re.sub(r"^620", "62", digits)
     fits = PHONE_DIGITS_MIN <= len(digits) <= PHONE_DIGITS_MAX and not digits.startswith("0")
     return f"+{digits}" if fits else None
 
