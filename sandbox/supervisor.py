@@ -33,7 +33,7 @@ from sandbox.pdf import command_that_brings_pdf
 from sandbox.surroundings import ROOT, Lock, Refusal, Surroundings, address_without_password
 
 READY_TIMEOUT_S = 90
-GRACE_S = {"web": 10.0, "worker": 20.0, "scheduler": 5.0, "sandbox": 5.0}
+GRACE_S = {"web": 12.0, "worker": 20.0, "scheduler": 5.0, "sandbox": 5.0}
 RESTART_PAUSE_S_MAX = 30
 STEADY_S = 60  # a child that lived this long starts its next life without a pause
 DATA = ("postgres", "redis", "sandbox", "log", "secrets.env")
@@ -149,10 +149,7 @@ class Run:
     def _command(self, name: str) -> list[str]:
         around, module = self.around, [sys.executable, "-m"]
         if name == "web":
-            workers = around.given.get("WEB_CONCURRENCY", "2")
-            options = f"--worker-class gthread --workers {workers} --threads 4 --keep-alive 15 --timeout 60"
-            options += " --graceful-timeout 8 --no-control-socket --log-level warning"
-            return [*module, "gunicorn", "wsgi:app", f"--bind={around.host}:{around.port}", *options.split()]
+            return [*module, "gunicorn", "wsgi:app", f"--bind={around.host}:{around.port}"]
         if name == "sandbox":
             keys = [f"--{side}-key={around.kept[f'SANDBOX_{side.upper()}_KEY']}" for side in ("server", "client")]
             return [
