@@ -65,6 +65,8 @@ def charge(token: str) -> AnyResponse | str | tuple[str, int]:
         raise Refused("406", "transaction has been processed")
     if code == "credit_card" and (wrong := _card_problem()):
         return _method_page(session, METHODS[code], problem=wrong), 422
+    if (open_already := _pending_by(session, code)) is not None:
+        return redirect(_here("payment", transaction_id=open_already.transaction_id), 303)
     transaction = simulator().choose(token, code, card_number=request.form.get("number", ""), ui=_ui())
     return redirect(_here("payment", transaction_id=transaction.transaction_id), 303)
 
@@ -171,6 +173,12 @@ def _grouped(offered: list[Method]) -> list[tuple[str, list[Method]]]:
 
 def _declined(last: list[Transaction]) -> bool:
     return bool(last) and last[0].status in ("deny", "failure")
+
+
+def _pending_by(session: Session, code: str) -> Transaction | None:
+    """A second press of the same method (no JavaScript, back button) finds the number it already has."""
+    tries = simulator().records.transactions_of(session.order_id)
+    return next((t for t in tries if t.status == "pending" and t.method_code == code != "credit_card"), None)
 
 
 def _method_page(session: Session, chosen: Method, problem: str = "") -> str:

@@ -55,7 +55,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "biller_code": ("Kode perusahaan", "Company code"),
     "bill_key": ("Kode tagihan", "Bill key"),
     "payment_code": ("Kode pembayaran", "Payment code"),
-    "copy": ("Salin", "Copy"),
+    "copy_number": ("Salin", "Copy"),
     "copied": ("Tersalin", "Copied"),
     "waiting": ("Menunggu pembayaran. Halaman ini berubah sendiri.",
                 "Waiting for the payment. This page updates by itself."),

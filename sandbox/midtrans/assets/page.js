@@ -4,6 +4,7 @@
   "use strict";
 
   var body = document.body;
+  document.documentElement.classList.add("js");
   var hostOrigin = body.dataset.origin;
   var framed = body.dataset.mode !== "redirect" && hostOrigin && window.parent !== window;
   var connected = false;

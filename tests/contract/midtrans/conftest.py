@@ -1,4 +1,4 @@
-"""A simulator served on a free port, a merchant's server that receives its notifications, and real clients."""
+"""A simulator on a free port, a merchant's server that receives its notifications, and real clients."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ def snap(address: str) -> midtransclient.Snap:
 @pytest.fixture
 def order(gateway: Simulator) -> Callable[..., str]:
     """Creates an order and returns its id."""
-    return lambda order_id="shop-1", amount=50000, **more: gateway.create_order(
-        request_for(order_id, amount, **more)
-    ).order_id
+    return lambda order_id="shop-1", amount=50000, **more: (
+        gateway.create_order(request_for(order_id, amount, **more)).order_id
+    )
 
 
 def request_for(order_id: str = "shop-1", amount: int = 50000, **more: Any) -> dict[str, Any]:
@@ -132,7 +132,9 @@ def request_for(order_id: str = "shop-1", amount: int = 50000, **more: Any) -> d
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    )
     return browser_type_launch_args | {
         "executable_path": "/usr/bin/chromium",
         "args": [*flags.split(), "--disable-component-update", "--disable-sync"],

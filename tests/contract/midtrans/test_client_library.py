@@ -20,7 +20,15 @@ EVERYTHING: dict[str, Any] = {
         {"id": "d", "price": -5000, "quantity": 2, "name": "Discount"},
     ],
     "customer_details": {"first_name": "Ayu", "email": "ayu@example.com", "phone": "+6281234567"},
-    "enabled_payments": ["credit_card", "cimb_clicks", "bca_klikbca", "echannel", "bca_va", "gopay", "indomaret"],
+    "enabled_payments": [
+        "credit_card",
+        "cimb_clicks",
+        "bca_klikbca",
+        "echannel",
+        "bca_va",
+        "gopay",
+        "indomaret",
+    ],
     "credit_card": {"secure": True, "installment": {"required": False, "terms": {"bni": [3, 6]}}},
     "bca_va": {"va_number": "12345678911"},
     "permata_va": {"va_number": "1234567890", "recipient_name": "SUDARSONO"},
@@ -198,7 +206,10 @@ def test_a_hanging_gateway_lets_go_when_healed(gateway: Simulator, address: str)
     with pytest.raises(requests.ReadTimeout):
         requests.get(f"{address}/v2/x/status", auth=(SERVER_KEY, ""), timeout=0.2)
     gateway.heal()
-    assert requests.get(f"{address}/v2/x/status", auth=(SERVER_KEY, ""), timeout=5).json()["status_code"] == "404"
+    assert (
+        requests.get(f"{address}/v2/x/status", auth=(SERVER_KEY, ""), timeout=5).json()["status_code"]
+        == "404"
+    )
 
 
 def test_a_dripping_answer_is_whole_in_the_end(snap: midtransclient.Snap, gateway: Simulator) -> None:
@@ -206,9 +217,7 @@ def test_a_dripping_answer_is_whole_in_the_end(snap: midtransclient.Snap, gatewa
     assert snap.create_transaction_token(request_for())
 
 
-def test_the_status_can_lie(
-    snap: midtransclient.Snap, gateway: Simulator, order: Callable[..., str]
-) -> None:
+def test_the_status_can_lie(snap: midtransclient.Snap, gateway: Simulator, order: Callable[..., str]) -> None:
     gateway.pay(order())
     gateway.inject("answer_says", endpoint="status", set={"transaction_status": "pending"})
     assert snap.transactions.status("shop-1")["transaction_status"] == "pending"

@@ -22,8 +22,8 @@ HOURS_6_S = 6 * 3600
 
 @pytest.mark.parametrize(
     "code,attempts",
-    [(200, 1), (204, 1), (500, 2), (503, 5), (400, 3), (404, 3), (301, 1), (302, 1), (401, 6), (403, 6), (422, 6),
-     (429, 6)],
+    [(200, 1), (204, 1), (500, 2), (503, 5), (400, 3), (404, 3), (301, 1), (302, 1), (401, 6), (403, 6),
+     (422, 6), (429, 6)],
 )  # fmt: skip
 def test_retries_follow_the_reply_code(
     gateway: Simulator, merchant: Merchant, order: Order, code: int, attempts: int
@@ -65,7 +65,9 @@ def test_a_307_loop_ends(gateway: Simulator, merchant: Merchant, order: Order) -
     assert len(merchant.requests) == 6
 
 
-def test_a_302_becomes_an_empty_get_and_no_retry(gateway: Simulator, merchant: Merchant, order: Order) -> None:
+def test_a_302_becomes_an_empty_get_and_no_retry(
+    gateway: Simulator, merchant: Merchant, order: Order
+) -> None:
     merchant.will_reply(302, location="/login")
     gateway.choose(order(), "bca_va")
     gateway.advance(HOURS_6_S)
@@ -232,7 +234,9 @@ def test_a_drifting_amount_is_signed_as_it_stands(
     assert message["signature_key"] == sign("shop-1", "200", str(value), SERVER_KEY)
 
 
-def test_a_promotion_lowers_the_amount_everywhere(gateway: Simulator, merchant: Merchant, order: Order) -> None:
+def test_a_promotion_lowers_the_amount_everywhere(
+    gateway: Simulator, merchant: Merchant, order: Order
+) -> None:
     gateway.inject("promo", amount=5000)
     gateway.pay(order())
     assert gateway.status("shop-1")["gross_amount"] == "45000.00"
@@ -312,7 +316,9 @@ def test_an_unknown_fault_is_refused(gateway: Simulator) -> None:
         gateway.inject("gremlins")
 
 
-def test_realistic_latency_is_seeded_and_bounded(gateway: Simulator, merchant: Merchant, order: Order) -> None:
+def test_realistic_latency_is_seeded_and_bounded(
+    gateway: Simulator, merchant: Merchant, order: Order
+) -> None:
     gateway.settings.change(realistic_latency=True, pending_notifications=False)
     gateway.pay(order())
     gateway.drain()

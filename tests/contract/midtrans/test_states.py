@@ -90,9 +90,7 @@ def test_a_cancelled_session_is_dead_and_a_chosen_one_cannot_be_cancelled(gatewa
 def test_the_page_dies_silently_and_the_number_stays_payable(
     gateway: Simulator, merchant: Merchant, order: Order
 ) -> None:
-    transaction = gateway.choose(
-        order(page_expiry={"unit": "minute", "duration": 5}), "bca_va"
-    )
+    transaction = gateway.choose(order(page_expiry={"unit": "minute", "duration": 5}), "bca_va")
     gateway.advance(600)
     with pytest.raises(Refused, match="expired"):
         gateway.choose("shop-1", "bni_va")
@@ -138,7 +136,9 @@ def test_the_bank_finds_a_payment_by_its_number(
     assert transaction.status == "settlement"
 
 
-def test_a_declined_attempt_leaves_room_for_another(gateway: Simulator, merchant: Merchant, order: Order) -> None:
+def test_a_declined_attempt_leaves_room_for_another(
+    gateway: Simulator, merchant: Merchant, order: Order
+) -> None:
     first = gateway.choose(order(), "credit_card", card_number="4911 1111 1111 1113")
     second = gateway.choose("shop-1", "bca_va")
     gateway.pay(second.transaction_id)
@@ -178,7 +178,9 @@ def test_the_other_attempt_expires_after_the_first_was_paid(
     assert gateway.status("shop-1")["transaction_status"] == "settlement"
 
 
-def test_a_card_is_captured_now_and_settled_tomorrow(gateway: Simulator, merchant: Merchant, order: Order) -> None:
+def test_a_card_is_captured_now_and_settled_tomorrow(
+    gateway: Simulator, merchant: Merchant, order: Order
+) -> None:
     transaction = gateway.choose(order(), "credit_card", card_number="4811111111111114")
     assert transaction.status == "capture"
     gateway.advance(DAY_S)
