@@ -3,53 +3,55 @@
 (function () {
   "use strict";
 
-  var body = document.body;
-  document.documentElement.classList.add("js");
-  var hostOrigin = body.dataset.origin;
-  var framed = body.dataset.mode !== "redirect" && hostOrigin && window.parent !== window;
-  var connected = false;
   var POLL_MS = 2000;
+  var connected = false;
+  var unsent = null; // a word spoken before the host was heard
+  document.documentElement.classList.add("js");
 
-  function tell(message) {
-    if (framed && connected) { window.parent.postMessage(message, hostOrigin); }
+  function facts() { return document.body.dataset; }
+
+  function framed() {
+    return facts().mode !== "redirect" && Boolean(facts().origin) && window.parent !== window;
   }
 
-  function result() {
-    return body.dataset.result ? JSON.parse(body.dataset.result) : null;
+  function tell(message) {
+    if (!framed()) { return; }
+    if (!connected) { unsent = message; return; }
+    window.parent.postMessage(message, facts().origin);
   }
 
   function leave(closed) {
-    var told = result();
-    if (!told) { tell({ type: "snap.close" }); return; }
-    tell({ type: "snap.result", outcome: body.dataset.outcome, result: told, closed: closed });
+    if (!facts().result) { tell({ type: "snap.close" }); return; }
+    tell({ type: "snap.result", outcome: facts().outcome, result: JSON.parse(facts().result), closed: closed });
   }
 
   /* Only the page that opened us, and only when it lives where it said, may be told anything. */
   window.addEventListener("message", function (event) {
-    if (event.source !== window.parent || event.origin !== hostOrigin) { return; }
-    if (event.data && event.data.type === "snap.open") { connected = true; }
+    if (event.source !== window.parent || event.origin !== facts().origin) { return; }
+    if (!event.data || event.data.type !== "snap.open") { return; }
+    connected = true;
+    if (unsent) { tell(unsent); }
   });
-  if (framed) { window.parent.postMessage({ type: "snap.ready" }, hostOrigin); }
 
   document.addEventListener("click", function (event) {
     var target = event.target.closest("[data-close],[data-done],[data-copy],[data-fill]");
     if (!target) { return; }
-    if (target.hasAttribute("data-close")) { leave(body.dataset.outcome === "pending"); }
+    if (target.hasAttribute("data-close")) { leave(facts().outcome === "pending"); }
     if (target.hasAttribute("data-done")) { leave(false); }
     if (target.hasAttribute("data-copy")) { copy(target); }
     if (target.hasAttribute("data-fill")) { fill(target.dataset.fill); }
   });
 
   document.addEventListener("keydown", function (event) {
-    if (event.key === "Escape" && body.dataset.mode === "popup") { leave(body.dataset.outcome === "pending"); }
+    if (event.key === "Escape" && facts().mode === "popup") { leave(facts().outcome === "pending"); }
   });
 
   /* A form is sent once: the second press finds the button gone grey. */
   document.addEventListener("submit", function (event) {
-    if (body.hasAttribute("data-sent")) { event.preventDefault(); return; }
-    body.setAttribute("data-sent", "");
+    if (document.body.hasAttribute("data-sent")) { event.preventDefault(); return; }
+    document.body.setAttribute("data-sent", "");
   });
-  window.addEventListener("pageshow", function () { body.removeAttribute("data-sent"); });
+  window.addEventListener("pageshow", function () { document.body.removeAttribute("data-sent"); });
 
   function copy(button) {
     var before = button.textContent;
@@ -67,7 +69,7 @@
     document.querySelector("form .primary").focus();
   }
 
-  document.querySelectorAll("[data-countdown]").forEach(function (element) {
+  function countDown(element) {
     var left = Number(element.dataset.countdown);
     window.setInterval(function () {
       left = Math.max(0, left - 1);
@@ -75,16 +77,19 @@
         return String(Math.floor(part)).padStart(2, "0");
       }).join(":");
     }, 1000);
-  });
-
-  if (body.dataset.stateUrl) {
-    window.setInterval(function () {
-      fetch(body.dataset.stateUrl).then(function (answer) { return answer.json(); }).then(function (state) {
-        if (state.status !== body.dataset.status) { window.location.reload(); }
-      }).catch(function () { /* the next look will tell */ });
-    }, POLL_MS);
   }
 
-  var autoClose = Number(body.dataset.autoClose);
-  if (framed && autoClose > 0) { window.setTimeout(function () { leave(false); }, autoClose * 1000); }
+  function lookForNews() {
+    fetch(facts().stateUrl).then(function (answer) { return answer.json(); }).then(function (state) {
+      if (state.status !== facts().status) { window.location.reload(); }
+    }).catch(function () { /* the next look will tell */ });
+  }
+
+  document.addEventListener("DOMContentLoaded", function () {
+    if (framed()) { window.parent.postMessage({ type: "snap.ready" }, facts().origin); }
+    document.querySelectorAll("[data-countdown]").forEach(countDown);
+    if (facts().stateUrl) { window.setInterval(lookForNews, POLL_MS); }
+    var autoClose = Number(facts().autoClose);
+    if (framed() && autoClose > 0) { window.setTimeout(function () { leave(false); }, autoClose * 1000); }
+  });
 })();
