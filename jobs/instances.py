@@ -49,7 +49,7 @@ class RollOut:
 
 def provision(instance_id: str) -> None:
     """Applies everything the instance needs, its customer's namespace included, and queues the first look."""
-    instance = db.session().get(Instance, UUID(instance_id))
+    instance = _read(instance_id)
     if instance is None or instance.fenced_at is not None:
         return None
     with turn(instance.namespace) as mine:
@@ -70,7 +70,7 @@ def provision(instance_id: str) -> None:
 
 def check(instance_id: str, roll_out: str) -> None:
     """Looks at the roll-out of that key once, and comes again unless it is over or another one began."""
-    instance = db.session().get(Instance, UUID(instance_id))
+    instance = _read(instance_id)
     if instance is None or not _is_under_way(instance, roll_out):
         return
     seen = queries.events_of_roll_out(db.session(), instance.id, roll_out)
@@ -81,7 +81,7 @@ def check(instance_id: str, roll_out: str) -> None:
 
 def clean_up(instance_id: str) -> None:
     """Deletes everything labelled with a fenced instance, again until the cluster shows nothing left."""
-    instance = db.session().get(Instance, UUID(instance_id))
+    instance = _read(instance_id)
     if instance is None or instance.fenced_at is None:
         return None
     with turn(instance.namespace) as mine:
@@ -91,6 +91,16 @@ def clean_up(instance_id: str) -> None:
     with transaction() as session:
         _record_clean_up(session, instance, left, now=clock.now())
     return None
+
+
+def _read(instance_id: str) -> Instance | None:
+    """The instance as it is now, detached: what is decided from it does not change while the network is slow."""
+    session = db.session()
+    instance = session.get(Instance, UUID(instance_id), populate_existing=True)
+    if instance is not None:
+        session.expunge(instance)
+    session.rollback()
+    return instance
 
 
 def _begin(instance_id: UUID) -> RollOut | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 
 from portal.core import clock, outbox
@@ -24,5 +26,6 @@ def react(event: str, facts: dict[str, str]) -> None:
         log.error("event.unknown", name=event)
     with transaction() as session:
         for job, names in REACTIONS.get(event, []):
-            outbox.enqueue(session, job, queue="urgent", **{name: facts[name] for name in names})
+            chosen: dict[str, Any] = {name: facts[name] for name in names}
+            outbox.enqueue(session, job, queue="urgent", **chosen)
         outbox.complete(session, now=clock.now())

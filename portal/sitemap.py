@@ -24,7 +24,7 @@ SITEMAP: list[tuple[str, str]] = [
 
 COMMANDS: list[str] = [
     "portal.catalog.commands",
-    "portal.wallet.commands",
+    "portal.books.commands",
     "portal.accounts.commands",
     "portal.core.commands",
     "portal.dashboard.commands",

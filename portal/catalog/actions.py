@@ -39,7 +39,7 @@ def free_slot(session: Session, plan_id: UUID) -> None:
 
 
 def _moved_one(session: Session, statement: Any) -> bool:
-    return session.execute(statement.execution_options(synchronize_session=False)).rowcount == 1
+    return session.execute(statement.execution_options(synchronize_session=False)).rowcount == 1  # type: ignore[attr-defined]
 
 
 @dataclass

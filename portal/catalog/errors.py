@@ -15,3 +15,8 @@ class QuotaExceeded(Conflict):
 class PlanNotSold(NotFound):
     code = "PLAN_NOT_SOLD"
     message = _l("This plan is not for sale.")
+
+
+class ServiceNotFound(NotFound):
+    code = "SERVICE_NOT_FOUND"
+    message = _l("There is no such app in the catalog.")

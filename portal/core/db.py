@@ -102,7 +102,7 @@ def assert_outside_transaction() -> None:
     """Gateways call this before they touch the network: no lock may be held while the outside world thinks."""
     session = db.session()
     assert not session.info.get("in_unit"), "a network call inside a transaction"
-    session.rollback()  # ends a read that an edge left open, and gives its connection back
+    session.close()  # ends a read that an edge left open and gives its connection back; what was read stays readable
 
 
 def _push_queued_work(session: Session) -> None:

@@ -41,7 +41,7 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("werkzeug", "rq.worker", "rq_scheduler.scheduler", "fontTools", "weasyprint", "urllib3"):
+    for noisy in ("werkzeug", "mail.log", "asyncio", "rq.worker", "rq_scheduler.scheduler", "fontTools", "weasyprint", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
 
 

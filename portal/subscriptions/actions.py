@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from portal.accounts.models import Customer
@@ -33,6 +33,8 @@ from portal.subscriptions.models import (
     ENDED,
     HOLDS_SLOT,
     ChargeKind,
+    IntentStatus,
+    LaunchIntent,
     Subscription,
     SubscriptionCharge,
     SubscriptionStatus,
@@ -77,6 +79,7 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
     _draft_invoice(session, subscription, plan, charge, now=now)
     _start_instance(session, customer, subscription, plan, now=now)
     _tell_started(session, subscription, plan, charge, now=now)
+    _settle_intents(session, subscription, now=now)
     return subscription
 
 
@@ -223,6 +226,23 @@ def _tell_started(
         now=now,
         mail=charge.amount == 0,
     )
+
+
+def _settle_intents(session: Session, subscription: Subscription, *, now: datetime) -> None:
+    """What waited for credit to launch this app is done with: a later top-up must not launch it by surprise."""
+    plans = select(Plan.id).where(Plan.service_id == subscription.service_id)
+    bought = LaunchIntent.plan_id == subscription.plan_id
+    values = {
+        "status": case((bought, IntentStatus.FULFILLED.value), else_=IntentStatus.CANCELLED.value),
+        "subscription_id": subscription.id,
+        "decided_at": now,
+    }
+    statement = update(LaunchIntent).where(
+        LaunchIntent.customer_id == subscription.customer_id,
+        LaunchIntent.plan_id.in_(plans),
+        LaunchIntent.status == IntentStatus.WAITING,
+    )
+    session.execute(statement.values(values).execution_options(synchronize_session=False))
 
 
 def _words(plan: Plan, subscription: Subscription) -> dict[str, str]:

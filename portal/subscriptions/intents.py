@@ -24,8 +24,19 @@ from portal.wallet.errors import InsufficientCredit
 FINAL_REFUSALS = (QuotaExceeded, PlanNotSold, DuplicateSubscription, PriceChanged)
 
 
-def note_intent(session: Session, customer_id: UUID, plan_id: UUID, interval: str, *, now: datetime) -> LaunchIntent:
-    """Remembers what to launch once the credit is there. A repeat for the same plan updates the waiting one."""
+def note_intent(
+    session: Session,
+    customer_id: UUID,
+    plan_id: UUID,
+    interval: str,
+    *,
+    now: datetime,
+    agreed_total: Money | None = None,
+) -> LaunchIntent:
+    """Remembers what to launch once the credit is there. A repeat for the same plan updates the waiting one.
+
+    Raises `PlanNotSold`, `DuplicateSubscription`, and `PriceChanged` when the price is not the `agreed_total` shown.
+    """
     session.get_one(Customer, customer_id, with_for_update=True)
     plan = actions.sold_plan(session, plan_id)
     price = plan.price(interval)
@@ -34,6 +45,8 @@ def note_intent(session: Session, customer_id: UUID, plan_id: UUID, interval: st
     live = actions.live_subscription(session, customer_id, plan.service_id)
     if live is not None:
         raise DuplicateSubscription(live.id)
+    if agreed_total not in (None, price + Money(plan.setup_fee, price.currency)):
+        raise PriceChanged
     intent = _waiting(session, customer_id, plan_id)
     if intent is None:
         intent = LaunchIntent(id=new_id(), customer_id=customer_id, plan_id=plan_id, created_at=now)
@@ -83,7 +96,7 @@ def of_payment(session: Session, payment_id: UUID) -> LaunchIntent | None:
     return session.scalar(statement.execution_options(populate_existing=True))
 
 
-def _with_service() -> Select[tuple[LaunchIntent]]:
+def _with_service() -> Select[LaunchIntent]:
     return select(LaunchIntent).options(joinedload(LaunchIntent.plan).joinedload(Plan.service))
 
 

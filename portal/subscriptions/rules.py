@@ -1,14 +1,15 @@
-"""Pure decisions about subscriptions: periods, quotes, and what a purchase would do."""
+"""Pure decisions about subscriptions: periods, quotes, what a purchase would do, how far credit reaches."""
 
 from __future__ import annotations
 
 import calendar
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from enum import StrEnum
 
 from portal.catalog.models import Interval
-from portal.core.clock import JAKARTA
+from portal.core.clock import JAKARTA, today
 from portal.core.money import Money
 
 MONTHS = {Interval.MONTHLY: 1, Interval.YEARLY: 12}
@@ -74,3 +75,57 @@ def obstacle(quote: Quote, *, slots_available: int, has_live_one: bool) -> Obsta
 def top_up_for(shortfall: Money, *, smallest: Money) -> Money:
     """What *pay and launch* asks for: the shortfall, or the smallest top-up when that is less."""
     return max(shortfall, smallest)
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What renews by itself: the next charge of an app, and how it goes on."""
+
+    app: str
+    price: Money
+    due_at: datetime
+    interval: str
+    anchor_day: int
+
+
+@dataclass(frozen=True)
+class Runway:
+    """How far the credit reaches: until `ends_at`, when `stops_first` cannot be paid. Both None: past the horizon.
+
+    `missing` is what pays everything that falls due on that day.
+    """
+
+    ends_at: datetime | None
+    stops_first: str | None
+    missing: Money
+
+
+RUNWAY_MONTHS_MAX = 24
+
+
+def runway(balance: Money, renewals: Sequence[Renewal], *, now: datetime) -> Runway | None:
+    """Plays the coming renewals in the order they fall due; None when nothing that costs money renews.
+
+    Past `RUNWAY_MONTHS_MAX` nobody needs the day.
+    """
+    nothing = Money(0, balance.currency)
+    due = sorted((renewal for renewal in renewals if renewal.price), key=_falls_due)
+    if not due:
+        return None
+    horizon = add_months(today(now), RUNWAY_MONTHS_MAX, anchor_day=31)
+    while today(due[0].due_at) <= horizon:
+        first = due[0]
+        if first.price > balance:
+            owed = sum((other.price for other in due if today(other.due_at) <= today(first.due_at)), nothing)
+            return Runway(first.due_at, first.app, owed - balance)
+        balance -= first.price
+        due = sorted([*due[1:], _renewed(first)], key=_falls_due)
+    return Runway(None, None, nothing)
+
+
+def _falls_due(renewal: Renewal) -> tuple[datetime, str]:
+    return renewal.due_at, renewal.app
+
+
+def _renewed(renewal: Renewal) -> Renewal:
+    return replace(renewal, due_at=period_end(renewal.due_at, renewal.interval, anchor_day=renewal.anchor_day))

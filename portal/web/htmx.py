@@ -17,7 +17,7 @@ def target() -> str | None:
     return request.headers.get("HX-Target")
 
 
-def render(page: str, *, partial: str | None = None, status: int = 200, **context: Any) -> Response:
+def render(page: str, /, *, partial: str | None = None, status: int = 200, **context: Any) -> Response:
     """Renders `page`, or `partial` when htmx asked; toasts ride along with a partial out of band."""
     if partial is None or not asked():
         body = render_template(page, **context)

@@ -14,6 +14,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+import certifi
 import midtransclient
 import requests
 import structlog
@@ -179,7 +180,7 @@ class _TimedSession(requests.Session):
         super().__init__()
         self._timeout = (CONNECT_TIMEOUT_S, timeout_s)
         self.trust_env = False
-        self.verify = requests.certs.where()
+        self.verify = certifi.where()
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
         options.setdefault("timeout", self._timeout)

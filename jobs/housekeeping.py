@@ -1,0 +1,33 @@
+"""Removing what nobody needs any more. Nothing that is money, and nothing that is not done, is ever removed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete
+
+from portal.accounts.models import MailedLink, UserSession
+from portal.core import clock
+from portal.core.db import transaction
+from portal.core.job_runs import JobRun
+from portal.core.outbox import OutboxMessage
+
+KEEP_DONE_WORK = timedelta(days=14)
+KEEP_RUNS = timedelta(days=30)
+KEEP_ENDED_SESSIONS = timedelta(days=30)
+
+
+def clean_up() -> str:
+    """Every night at 03:00: old finished work, old run records, sessions and links long past their end."""
+    now = clock.now()
+    statements = [
+        delete(OutboxMessage).where(OutboxMessage.done_at < now - KEEP_DONE_WORK),
+        delete(JobRun).where(JobRun.scheduled_for < now - KEEP_RUNS),
+        delete(UserSession).where(UserSession.expires_at < now - KEEP_ENDED_SESSIONS),
+        delete(MailedLink).where(MailedLink.expires_at < now - KEEP_ENDED_SESSIONS),
+    ]
+    removed = 0
+    for statement in statements:
+        with transaction() as session:
+            removed += session.execute(statement.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
+    return f"{removed} rows"

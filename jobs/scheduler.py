@@ -1,0 +1,60 @@
+"""The scheduler process: `TZ=Asia/Jakarta python -m jobs.scheduler`. Reconciles the table at start, removals included.
+
+rq-scheduler reads cron lines in the process's own time zone, so this one puts itself into Jakarta's.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+
+import structlog
+from redis import Redis
+from rq_scheduler import Scheduler
+
+from config import settings
+from jobs.schedule import SCHEDULE
+from portal.core import logging
+
+log = structlog.get_logger()
+
+QUEUE = "default"
+INTERVAL_S = 5
+RESULT_TTL_S = 3600
+TIME_ZONE = "Asia/Jakarta"
+
+
+def reconcile(scheduler: Scheduler) -> list[str]:
+    """Makes Redis hold exactly the table's entries, each under its own fixed id; returns their ids."""
+    wanted = {f"schedule:{entry.name}" for entry in SCHEDULE}
+    for job in scheduler.get_jobs():
+        scheduler.cancel(job)
+        if job.id not in wanted:
+            job.delete()
+    for entry in SCHEDULE:
+        options = {
+            "queue_name": QUEUE,
+            "id": f"schedule:{entry.name}",
+            "args": [entry.name],
+            "func": "jobs.periodic.run",
+        }
+        if entry.cron:
+            scheduler.cron(entry.cron, use_local_timezone=True, result_ttl=RESULT_TTL_S, **options)
+        else:
+            scheduler.schedule(datetime.now(UTC), interval=entry.every_s, result_ttl=RESULT_TTL_S, **options)
+    return sorted(wanted)
+
+
+def main() -> None:
+    """Runs until SIGTERM."""
+    os.environ["TZ"] = TIME_ZONE
+    time.tzset()
+    logging.configure(settings().log_level)
+    scheduler = Scheduler(queue_name=QUEUE, connection=Redis.from_url(settings().redis_url), interval=INTERVAL_S)
+    log.info("scheduler.reconciled", entries=len(reconcile(scheduler)))
+    scheduler.run()
+
+
+if __name__ == "__main__":
+    main()

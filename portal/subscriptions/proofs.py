@@ -1,0 +1,141 @@
+"""What the books audit proves about subscriptions: charges and slots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from portal.wallet.proofs import Difference
+
+
+def slots_equal_holders(session: Session) -> Iterator[Difference]:
+    """A plan's used slots are its holding subscriptions and those ended ones whose instances are not cleaned up."""
+    rows = session.execute(
+        text(
+            """
+            SELECT p.id, p.slots_used, count(s.id) AS holders
+            FROM plan p LEFT JOIN subscription s ON s.plan_id = p.id AND (
+                s.status IN ('TRIALING', 'ACTIVE', 'PAST_DUE')
+                OR EXISTS (SELECT 1 FROM instance i WHERE i.subscription_id = s.id AND i.cleaned_up_at IS NULL))
+            GROUP BY p.id HAVING p.slots_used <> count(s.id)
+            """
+        )
+    )
+    for row in rows:
+        yield Difference("slots_equal_holders", f"plan {row.id}", f"{row.slots_used} used, {row.holders} holders")
+
+
+def charges_are_booked(session: Session) -> Iterator[Difference]:
+    """Every charge has its entry with exactly its amount, its refunds exactly theirs, and a free one has none."""
+    rows = session.execute(
+        text(
+            """
+            SELECT c.id, c.amount, c.refunded,
+              coalesce(-sum(p.amount) FILTER (WHERE e.kind = 'PURCHASE'), 0) AS paid,
+              coalesce(sum(p.amount) FILTER (WHERE e.kind = 'PURCHASE_REFUND'), 0) AS returned
+            FROM subscription_charge c
+            LEFT JOIN journal_entry e ON e.reference_kind = 'subscription_charge' AND e.reference_id = c.id
+            LEFT JOIN posting p ON p.entry_id = e.id
+                AND p.account_id IN (SELECT id FROM ledger_account WHERE customer_id IS NOT NULL)
+            GROUP BY c.id
+            """
+        )
+    )
+    for row in rows:
+        if row.paid != row.amount:
+            yield Difference("charges_are_booked", f"subscription_charge {row.id}", f"{row.amount}, paid {row.paid}")
+        if row.returned != row.refunded:
+            reason = f"refunded {row.refunded}, the ledger says {row.returned}"
+            yield Difference("charges_are_booked", f"subscription_charge {row.id}", reason)
+
+
+def purchases_have_a_charge(session: Session) -> Iterator[Difference]:
+    """Every purchase entry belongs to a charge."""
+    rows = session.scalars(
+        text(
+            """
+            SELECT e.id FROM journal_entry e
+            LEFT JOIN subscription_charge c ON c.id = e.reference_id
+            WHERE e.kind IN ('PURCHASE', 'PURCHASE_REFUND') AND c.id IS NULL
+            """
+        )
+    )
+    for entry_id in rows:
+        yield Difference("purchases_have_a_charge", f"journal_entry {entry_id}", "no charge stands behind it")
+
+
+def invoices_agree(session: Session) -> Iterator[Difference]:
+    """Every paid charge has its invoice over its amount, every refund its credit note, and their lines add up."""
+    rows = session.execute(
+        text(
+            """
+            SELECT c.id, c.amount, c.refunded,
+              coalesce((SELECT sum(d.total) FROM document d WHERE d.reference_id = c.id AND d.series = 'INVOICE'), 0)
+                AS invoiced,
+              coalesce((SELECT sum(d.total) FROM document d WHERE d.reference_id = c.id
+                        AND d.series = 'CREDIT_NOTE'), 0) AS credited
+            FROM subscription_charge c
+            """
+        )
+    )
+    for row in rows:
+        if row.invoiced != row.amount or row.credited != row.refunded:
+            reason = f"{row.amount}/{row.refunded}, documents say {row.invoiced}/{row.credited}"
+            yield Difference("invoices_agree", f"subscription_charge {row.id}", reason)
+    sums = session.execute(
+        text(
+            """
+            SELECT d.id, d.total, coalesce(sum(l.amount), 0) AS lines
+            FROM document d LEFT JOIN document_line l ON l.document_id = d.id
+            GROUP BY d.id HAVING d.total <> coalesce(sum(l.amount), 0)
+            """
+        )
+    )
+    for row in sums:
+        yield Difference("invoices_agree", f"document {row.id}", f"total {row.total}, lines {row.lines}")
+
+
+def receipts_agree(session: Session) -> Iterator[Difference]:
+    """Every credited gateway transaction has its receipt over exactly that sum."""
+    rows = session.execute(
+        text(
+            """
+            SELECT g.id, g.credited, coalesce(sum(d.total), 0) AS receipted
+            FROM gateway_transaction g
+            LEFT JOIN document d ON d.reference_kind = 'gateway_transaction' AND d.reference_id = g.id
+                AND d.series = 'RECEIPT'
+            GROUP BY g.id HAVING g.credited <> coalesce(sum(d.total), 0)
+            """
+        )
+    )
+    for row in rows:
+        yield Difference("receipts_agree", f"gateway_transaction {row.id}", f"{row.credited}, receipts {row.receipted}")
+
+
+def numbers_are_gapless(session: Session) -> Iterator[Difference]:
+    """Each series runs from 1 to its counter, every year, without a hole."""
+    rows = session.execute(
+        text(
+            """
+            SELECT s.series, s.year, s.last_number, count(d.number) AS given, coalesce(max(d.number), 0) AS highest
+            FROM document_series s LEFT JOIN document d ON d.series = s.series AND d.year = s.year
+            GROUP BY s.series, s.year
+            HAVING s.last_number <> count(d.number) OR s.last_number <> coalesce(max(d.number), 0)
+            """
+        )
+    )
+    for row in rows:
+        reason = f"counter {row.last_number}, {row.given} documents up to {row.highest}"
+        yield Difference("numbers_are_gapless", f"document_series {row.series} {row.year}", reason)
+
+
+CHECKS = [
+    slots_equal_holders,
+    charges_are_booked,
+    purchases_have_a_charge,
+    invoices_agree,
+    receipts_agree,
+    numbers_are_gapless,
+]

@@ -1,0 +1,276 @@
+"""Reads shaped for the pages that sell and show subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from portal.catalog.errors import PlanNotSold
+from portal.catalog.models import Interval, Plan
+from portal.core.clock import today
+from portal.core.money import Money, rupiah
+from portal.instances.models import Instance
+from portal.invoices.actions import split_price
+from portal.invoices.models import Document, Series
+from portal.subscriptions import actions, rules
+from portal.subscriptions.errors import SubscriptionNotFound
+from portal.subscriptions.models import (
+    ENDED,
+    HOLDS_SLOT,
+    IntentStatus,
+    LaunchIntent,
+    Subscription,
+    SubscriptionCharge,
+)
+from portal.subscriptions.rules import Obstacle, Quote, Renewal, Runway
+from portal.wallet.queries import available_amount
+
+PAGE_SIZE = 20
+CHARGES_SHOWN_MAX = 60
+DUE_SOON = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Everything the confirmation page says about buying a plan for one interval, as it stands now."""
+
+    plan: Plan
+    interval: Interval
+    quote: Quote
+    obstacle: Obstacle | None
+    live_id: UUID | None  # the subscription the customer has to this service already
+    waiting_id: UUID | None  # the plan's *pay and launch* that waits for credit
+
+    def price(self, interval: Interval) -> Money | None:
+        return self.plan.price(interval)
+
+    @property
+    def saved_yearly(self) -> Money | None:
+        """What a year costs less than twelve months; None when it is not sold both ways or saves nothing."""
+        monthly, yearly = self.price(Interval.MONTHLY), self.price(Interval.YEARLY)
+        if monthly is None or yearly is None or yearly >= monthly * 12:
+            return None
+        return monthly * 12 - yearly
+
+
+def offer(session: Session, customer_id: UUID, plan_id: UUID, interval: str, *, now: datetime) -> Offer:
+    """The plan's offer to this customer, in three queries. An interval it is not sold for becomes one it is.
+
+    Raises `PlanNotSold`.
+    """
+    plan = actions.sold_plan(session, plan_id)
+    chosen = _sold_interval(plan, interval)
+    balance, live_id, waiting_id = _standing(session, customer_id, plan)
+    quote = _quote(plan, chosen, balance, now=now)
+    obstacle = rules.obstacle(quote, slots_available=plan.slots_available, has_live_one=live_id is not None)
+    return Offer(plan, chosen, quote, obstacle, live_id, waiting_id)
+
+
+def _sold_interval(plan: Plan, wanted: str) -> Interval:
+    sold = [interval for interval in Interval if plan.price(interval) is not None]
+    if not sold:
+        raise PlanNotSold
+    return next((interval for interval in sold if interval == wanted), sold[0])
+
+
+def _standing(session: Session, customer_id: UUID, plan: Plan) -> tuple[Money, UUID | None, UUID | None]:
+    """The customer's credit, their live subscription to the plan's service, and the plan's intent that waits."""
+    live = select(Subscription.id).where(
+        Subscription.customer_id == customer_id,
+        Subscription.service_id == plan.service_id,
+        Subscription.status.not_in(ENDED),
+    )
+    waiting = select(LaunchIntent.id).where(
+        LaunchIntent.customer_id == customer_id,
+        LaunchIntent.plan_id == plan.id,
+        LaunchIntent.status == IntentStatus.WAITING,
+    )
+    columns = available_amount(customer_id), live.scalar_subquery(), waiting.scalar_subquery()
+    balance, live_id, waiting_id = session.execute(select(*columns)).one()
+    return rupiah(balance), live_id, waiting_id
+
+
+def _quote(plan: Plan, interval: Interval, balance: Money, *, now: datetime) -> Quote:
+    """What `actions.subscribe` would charge and book: the same price, setup fee, PPN and period."""
+    price = plan.price(interval)
+    assert price is not None, "an interval the plan is sold for"
+    setup_fee = Money(plan.setup_fee, price.currency)
+    return Quote(
+        price=price,
+        setup_fee=setup_fee,
+        ppn=Money(split_price((price + setup_fee).amount).ppn, price.currency),
+        balance=balance,
+        period_ends_at=rules.period_end(now, interval, anchor_day=today(now).day),
+    )
+
+
+@dataclass(frozen=True)
+class SubscriptionPage:
+    """One page of the customer's subscriptions, live ones first, with the apps that run for them."""
+
+    subscriptions: list[Subscription]
+    instances: dict[UUID, list[Instance]]  # by subscription
+    number: int
+    pages: int
+
+
+def subscription_page(session: Session, customer_id: UUID, *, number: int) -> SubscriptionPage:
+    """Page `number`, counted from 1, in two queries; a page past the end is empty."""
+    statement = (
+        select(Subscription, func.count().over())
+        .options(joinedload(Subscription.plan), joinedload(Subscription.service))
+        .where(Subscription.customer_id == customer_id)
+        .order_by(Subscription.status.in_(ENDED), Subscription.created_at.desc(), Subscription.id.desc())
+    )
+    rows = session.execute(statement.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)).all()
+    found = [row[0] for row in rows]
+    pages = max(1, -(-(rows[0][1] if rows else 0) // PAGE_SIZE))
+    return SubscriptionPage(found, _instances(session, [one.id for one in found]), number, pages)
+
+
+def _instances(session: Session, subscription_ids: list[UUID]) -> dict[UUID, list[Instance]]:
+    """What runs, or is being removed, per subscription."""
+    found: dict[UUID, list[Instance]] = {subscription_id: [] for subscription_id in subscription_ids}
+    if not found:
+        return found
+    statement = select(Instance).where(Instance.subscription_id.in_(subscription_ids)).order_by(Instance.id)
+    for instance in session.scalars(statement.execution_options(populate_existing=True)):
+        found[instance.subscription_id].append(instance)
+    return found
+
+
+@dataclass(frozen=True)
+class ChargeLine:
+    """A charge with the documents it has: none for a free period, no number yet while one is being issued."""
+
+    charge: SubscriptionCharge
+    invoice: Document | None
+    credit_note: Document | None
+
+
+@dataclass(frozen=True)
+class SubscriptionDetail:
+    subscription: Subscription
+    instances: list[Instance]
+    charges: list[ChargeLine]  # newest first
+
+
+def subscription_detail(session: Session, subscription_id: UUID, customer_id: UUID) -> SubscriptionDetail:
+    """One of the customer's own subscriptions, in three queries; `SubscriptionNotFound` for anybody else's."""
+    statement = (
+        select(Subscription)
+        .options(joinedload(Subscription.plan), joinedload(Subscription.service))
+        .where(Subscription.id == subscription_id, Subscription.customer_id == customer_id)
+        .execution_options(populate_existing=True)
+    )
+    subscription = session.scalar(statement)
+    if subscription is None:
+        raise SubscriptionNotFound
+    instances = _instances(session, [subscription_id])[subscription_id]
+    return SubscriptionDetail(subscription, instances, _charges(session, subscription_id))
+
+
+def _charges(session: Session, subscription_id: UUID) -> list[ChargeLine]:
+    invoice, credit_note = aliased(Document), aliased(Document)
+    statement = (
+        select(SubscriptionCharge, invoice, credit_note)
+        .outerjoin(invoice, _document_of_charge(invoice, Series.INVOICE))
+        .outerjoin(credit_note, _document_of_charge(credit_note, Series.CREDIT_NOTE))
+        .where(SubscriptionCharge.subscription_id == subscription_id)
+        .order_by(SubscriptionCharge.period_number.desc())
+        .limit(CHARGES_SHOWN_MAX)
+    )
+    return [ChargeLine(*row) for row in session.execute(statement)]
+
+
+def _document_of_charge(document: Any, series: Series) -> ColumnElement[bool]:
+    return and_(
+        document.reference_kind == "subscription_charge",
+        document.reference_id == SubscriptionCharge.id,
+        document.series == series,
+    )
+
+
+def charge_document(
+    session: Session, charge_id: UUID, customer_id: UUID, *, series: Series
+) -> tuple[UUID, Document | None]:
+    """A charge's subscription and its document of `series`; raises `SubscriptionNotFound` for a stranger."""
+    statement = (
+        select(Subscription.id, Document)
+        .select_from(SubscriptionCharge)
+        .join(Subscription, Subscription.id == SubscriptionCharge.subscription_id)
+        .outerjoin(Document, _document_of_charge(Document, series))
+        .where(SubscriptionCharge.id == charge_id, Subscription.customer_id == customer_id)
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        raise SubscriptionNotFound
+    return row[0], row[1]
+
+
+def first_instance_id(session: Session, subscription_id: UUID) -> UUID:
+    """The app that a purchase started."""
+    statement = select(Instance.id).where(Instance.subscription_id == subscription_id).order_by(Instance.id)
+    return session.scalars(statement.limit(1)).one()
+
+
+def waiting_intents(session: Session, customer_id: UUID) -> Sequence[LaunchIntent]:
+    """What *pay and launch* waits for credit for, oldest first, with plan and service."""
+    statement = (
+        select(LaunchIntent)
+        .options(joinedload(LaunchIntent.plan).joinedload(Plan.service))
+        .where(LaunchIntent.customer_id == customer_id, LaunchIntent.status == IntentStatus.WAITING)
+        .order_by(LaunchIntent.created_at, LaunchIntent.id)
+    )
+    return session.scalars(statement).all()
+
+
+def live_count(session: Session, customer_id: UUID) -> int:
+    """How many subscriptions have not ended."""
+    statement = select(func.count()).where(Subscription.customer_id == customer_id, Subscription.status.not_in(ENDED))
+    return session.scalar(statement.select_from(Subscription)) or 0
+
+
+def due_soon(session: Session, customer_id: UUID, *, now: datetime) -> Sequence[Subscription]:
+    """What renews within `DUE_SOON` or is overdue, the soonest first, with plan and service."""
+    statement = (
+        select(Subscription)
+        .options(joinedload(Subscription.plan), joinedload(Subscription.service))
+        .where(Subscription.customer_id == customer_id, _renewing())
+        .where(Subscription.period_ends_at <= now + DUE_SOON)
+        .order_by(Subscription.period_ends_at, Subscription.id)
+    )
+    return session.scalars(statement).all()
+
+
+def runway(session: Session, customer_id: UUID, *, now: datetime) -> Runway | None:
+    """How far the credit reaches with everything that renews by itself, in one query; None when nothing does."""
+    statement = (
+        select(Subscription, available_amount(customer_id))
+        .options(joinedload(Subscription.service))
+        .where(Subscription.customer_id == customer_id, _renewing())
+    )
+    rows = session.execute(statement).all()
+    if not rows:
+        return None
+    return rules.runway(rupiah(rows[0][1]), [_renewal(row[0]) for row in rows], now=now)
+
+
+def _renewing() -> ColumnElement[bool]:
+    return and_(Subscription.status.in_(HOLDS_SLOT), Subscription.auto_renew)
+
+
+def _renewal(subscription: Subscription) -> Renewal:
+    return Renewal(
+        app=subscription.service.name,
+        price=subscription.price_money,
+        due_at=subscription.period_ends_at,
+        interval=subscription.interval,
+        anchor_day=subscription.anchor_day,
+    )

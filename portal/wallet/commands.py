@@ -1,5 +1,0 @@
-"""`flask books` commands."""
-
-from flask.cli import AppGroup
-
-commands = AppGroup("books")
