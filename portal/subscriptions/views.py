@@ -1,5 +1,152 @@
-"""Pages of subscriptions."""
+"""Subscribe, *pay and launch*, and the customer's subscriptions. One rule draws the button and is enforced behind it."""
 
-from flask import Blueprint
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, flash, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from config import settings
+from portal.accounts.sessions import current_customer
+from portal.catalog.errors import PlanNotSold, QuotaExceeded
+from portal.catalog.models import Interval
+from portal.core import clock
+from portal.core.db import db, transaction
+from portal.core.errors import PortalError
+from portal.core.ids import parse_id
+from portal.core.money import rupiah
+from portal.invoices.models import Series
+from portal.subscriptions import actions, intents, queries, rules
+from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
+from portal.subscriptions.forms import PurchaseForm
+from portal.subscriptions.rules import Obstacle
+from portal.wallet.errors import InsufficientCredit
+from portal.web import htmx
+from portal.web.guards import customer
 
 blueprint = Blueprint("subscriptions", __name__)
+PAGE_MAX = 100_000
+SEEN_AGAIN = (PriceChanged, QuotaExceeded, InsufficientCredit, DuplicateSubscription)
+"""Refusals after which the same page is shown again, as things stand now."""
+
+
+@blueprint.get("/new")
+@customer
+def new() -> Response:
+    """The one confirmation before buying: what it is, what it costs, what is left, what if it fails."""
+    plan_id = parse_id(request.args.get("plan", ""))
+    interval = request.args.get("interval", Interval.MONTHLY.value)
+    return _confirmation(PurchaseForm(formdata=None), plan_id, interval)
+
+
+@blueprint.post("/")
+@customer
+def create() -> Response:
+    """Buys the plan. The same form twice is one purchase; a refusal shows the page again with the fresh figures."""
+    form = PurchaseForm()
+    if not form.validate_on_submit():
+        return _incomplete(form)
+    try:
+        with transaction() as session:
+            subscription = actions.subscribe(session, current_customer().id, form.purchase, now=clock.now())
+            instance_id = queries.first_instance_id(session, subscription.id)
+    except SEEN_AGAIN as refusal:
+        return _confirmation(form, form.plan_id, form.interval.data or "", refusal=refusal)
+    return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
+
+
+@blueprint.post("/launches")
+@customer
+def pay_and_launch() -> Response:
+    """Remembers the wish to launch and leads to a top-up of what is missing; its arrival subscribes by itself."""
+    form = PurchaseForm()
+    if not form.validate_on_submit():
+        return _incomplete(form)
+    customer_id, now = current_customer().id, clock.now()
+    offer = queries.offer(db.session(), customer_id, form.plan_id, form.interval.data or "", now=now)
+    if offer.obstacle is not Obstacle.SHORT_OF_CREDIT:
+        return _confirmation(form, form.plan_id, offer.interval)
+    try:
+        with transaction() as session:
+            intent = intents.note_intent(
+                session, customer_id, form.plan_id, offer.interval, now=now, agreed_total=form.total
+            )
+    except SEEN_AGAIN as refusal:
+        return _confirmation(form, form.plan_id, offer.interval, refusal=refusal)
+    amount = rules.top_up_for(offer.quote.shortfall, smallest=rupiah(settings().top_up_min))
+    return htmx.leave_for(url_for("payments.new", amount=amount.amount, intent=intent.id))
+
+
+@blueprint.post("/launches/<uuid:intent_id>/cancellation")
+@customer
+def cancel_launch(intent_id: UUID) -> Response:
+    """Forgets a launch that waits for credit. Credit that arrives stays credit."""
+    with transaction() as session:
+        intents.cancel_intent(session, intent_id, current_customer().id, now=clock.now())
+    flash(_("It will not be launched. Credit that arrives stays in your wallet."), "info")
+    return htmx.leave_for(url_for("subscriptions.listing"))
+
+
+@blueprint.get("/")
+@customer
+def listing() -> Response:
+    """The customer's subscriptions, live ones first, and what waits for credit."""
+    session, customer_id = db.session(), current_customer().id
+    number = min(max(request.args.get("page", 1, type=int), 1), PAGE_MAX)
+    page = queries.subscription_page(session, customer_id, number=number)
+    if number > 1 and not page.subscriptions:
+        return htmx.leave_for(url_for("subscriptions.listing"))
+    waiting = queries.waiting_intents(session, customer_id)
+    return htmx.render("subscriptions/listing.html", page=page, waiting=waiting)
+
+
+@blueprint.get("/<uuid:subscription_id>")
+@customer
+def show(subscription_id: UUID) -> Response:
+    """One subscription: plan, period, next charge, its apps and its charges."""
+    detail = queries.subscription_detail(db.session(), subscription_id, current_customer().id)
+    return htmx.render("subscriptions/show.html", detail=detail)
+
+
+@blueprint.get("/charges/<uuid:charge_id>/invoice")
+@customer
+def invoice(charge_id: UUID) -> Response:
+    """Leads to the invoice of a charge."""
+    return _to_document(charge_id, Series.INVOICE)
+
+
+@blueprint.get("/charges/<uuid:charge_id>/credit-note")
+@customer
+def credit_note(charge_id: UUID) -> Response:
+    """Leads to the credit note of a refunded charge."""
+    return _to_document(charge_id, Series.CREDIT_NOTE)
+
+
+def _confirmation(
+    form: PurchaseForm, plan_id: UUID | None, interval: str, *, refusal: PortalError | None = None
+) -> Response:
+    """The confirmation as things stand now; after a refusal with its reason and status."""
+    if plan_id is None:
+        raise PlanNotSold
+    offer = queries.offer(db.session(), current_customer().id, plan_id, interval, now=clock.now())
+    form.show(offer)
+    status = refusal.status if refusal else 200
+    return htmx.render("subscriptions/new.html", status=status, offer=offer, form=form, refusal=refusal)
+
+
+def _incomplete(form: PurchaseForm) -> Response:
+    """A form that no page of ours sends: shows the confirmation again when at least the plan is known."""
+    plan_id = parse_id(form.plan.data or "")
+    refusal = PortalError(_("This form was incomplete. Nothing was charged. Look at it again, then confirm."))
+    refusal.status = 422
+    return _confirmation(form, plan_id, form.interval.data or "", refusal=refusal)
+
+
+def _to_document(charge_id: UUID, series: Series) -> Response:
+    subscription_id, document = queries.charge_document(db.session(), charge_id, current_customer().id, series=series)
+    if document is not None and document.issued:
+        return htmx.leave_for(url_for("invoices.show", document_id=document.id))
+    flash(_("This document is being issued. Try again in a few seconds."), "info")
+    return htmx.leave_for(url_for("subscriptions.show", subscription_id=subscription_id))

@@ -5,31 +5,56 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Numeric, Select, Text, and_, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from portal.core.clock import JAKARTA, today
-from portal.core.money import Money, rupiah
-from portal.wallet.models import AccountKind, LedgerAccount, Transaction, TransactionStatus, TransactionType
+from portal.core.money import IDR, Money, rupiah
+from portal.wallet.models import (
+    WALLET_KINDS,
+    AccountKind,
+    LedgerAccount,
+    Transaction,
+    TransactionStatus,
+    TransactionType,
+)
 
 PAGE_SIZE = 20
+MONTHS_SHOWN = 6
+happened_at = func.coalesce(Transaction.completed_at, Transaction.created_at)
 SPENDING = (TransactionType.SUBSCRIPTION, TransactionType.RENEWAL, TransactionType.UPGRADE, TransactionType.SETUP_FEE)
 
 
 @dataclass(frozen=True)
+class Month:
+    """What moved in one Jakarta month; `spent` is net of refunds, `topped_up` of what a gateway took back."""
+
+    starts_on: date
+    topped_up: Money
+    spent: Money
+
+
+@dataclass(frozen=True)
 class Overview:
-    """The figures at the top of the wallet page; `days` are spending per day of this and last month."""
+    """The figures at the top of the wallet page; `months` are the last six, oldest first, this one last."""
 
     available: Money
     held: Money
     debt: Money
     topped_up: Money
     spent: Money
-    spent_this_month: Money
-    spent_last_month: Money
-    months: list[tuple[str, int, int]]  # month label, topped up, spent
+    months: list[Month]
+
+    @property
+    def spent_this_month(self) -> Money:
+        return self.months[-1].spent
+
+    @property
+    def spent_last_month(self) -> Money:
+        return self.months[-2].spent
 
 
 @dataclass(frozen=True)
@@ -40,6 +65,9 @@ class Filters:
     status: str = ""
     since: date | None = None
     until: date | None = None
+
+    def __bool__(self) -> bool:
+        return self != Filters()
 
 
 @dataclass(frozen=True)
@@ -52,83 +80,86 @@ class StatementPage:
 
 def available(session: Session, customer_id: UUID) -> Money:
     """What the customer may spend now; zero before the first top-up."""
-    return rupiah(
-        session.scalar(
-            select(LedgerAccount.balance).where(
-                LedgerAccount.customer_id == customer_id, LedgerAccount.kind == AccountKind.AVAILABLE
-            )
-        )
-        or 0
+    return rupiah(session.scalars(select(available_amount(customer_id))).one())
+
+
+def available_amount(customer_id: UUID) -> ColumnElement[int]:
+    """`available` in whole rupiah, for a page's query that asks more at once."""
+    balance = select(LedgerAccount.balance).where(
+        LedgerAccount.customer_id == customer_id,
+        LedgerAccount.kind == AccountKind.AVAILABLE,
+        LedgerAccount.currency == IDR,
     )
+    return func.coalesce(balance.scalar_subquery(), 0)
 
 
 def overview(session: Session, customer_id: UUID, *, now: datetime) -> Overview:
-    """Balances, lifetime figures and the last six months, in two queries."""
-    balances = dict(
-        session.execute(
-            select(LedgerAccount.kind, LedgerAccount.balance).where(LedgerAccount.customer_id == customer_id)
-        ).all()
-    )
-    months = _months(session, customer_id, now)
-    shown = months[-6:]
+    """Balances, lifetime figures and the last six months, in one query."""
+    figures = _balances(customer_id).union_all(_monthly_sums(customer_id))
+    found = {name: (int(first), int(second)) for name, first, second in session.execute(figures)}
+    balances = {kind: found.pop(kind, (0, 0))[0] for kind in WALLET_KINDS}
     return Overview(
-        available=rupiah(balances.get(AccountKind.AVAILABLE, 0)),
-        held=rupiah(balances.get(AccountKind.HELD, 0)),
-        debt=rupiah(-balances.get(AccountKind.RECEIVABLE, 0)),
-        topped_up=rupiah(sum(row[1] for row in months)),
-        spent=rupiah(sum(row[2] for row in months)),
-        spent_this_month=rupiah(shown[-1][2]),
-        spent_last_month=rupiah(shown[-2][2]),
-        months=shown,
+        available=rupiah(balances[AccountKind.AVAILABLE]),
+        held=rupiah(balances[AccountKind.HELD]),
+        debt=rupiah(-balances[AccountKind.RECEIVABLE]),
+        topped_up=rupiah(sum(topped_up for topped_up, _ in found.values())),
+        spent=rupiah(sum(spent for _, spent in found.values())),
+        months=[_month(day, found) for day in _last_months(today(now), MONTHS_SHOWN)],
     )
 
 
-def _months(session: Session, customer_id: UUID, now: datetime) -> list[tuple[str, int, int]]:
-    """Top-ups and net spending per Jakarta month, oldest first; always ends with last month and this one."""
-    month = func.to_char(func.timezone("Asia/Jakarta", Transaction.completed_at), "YYYY-MM").label("month")
-    top_up = func.sum(Transaction.amount).filter(Transaction.type == TransactionType.TOP_UP)
-    spending = func.sum(-Transaction.amount).filter(
-        Transaction.type.in_(SPENDING) | and_(Transaction.type == TransactionType.REFUND, Transaction.amount > 0)
-    )
-    rows = session.execute(
-        select(month, func.coalesce(top_up, 0), func.coalesce(spending, 0))
+def _balances(customer_id: UUID) -> Select[Any]:
+    columns = cast(LedgerAccount.kind, Text), cast(LedgerAccount.balance, Numeric), literal(0)
+    return select(*columns).where(LedgerAccount.customer_id == customer_id, LedgerAccount.currency == IDR)
+
+
+def _monthly_sums(customer_id: UUID) -> Select[Any]:
+    """Label (`2026-03`), topped up and spent per Jakarta month in which anything was booked."""
+    month = func.to_char(func.timezone("Asia/Jakarta", Transaction.completed_at), "YYYY-MM")
+    refund = Transaction.type == TransactionType.REFUND
+    topped_up = (Transaction.type == TransactionType.TOP_UP) | (refund & (Transaction.amount < 0))
+    spending = Transaction.type.in_(SPENDING) | (refund & (Transaction.amount > 0))
+    return (
+        select(month, _sum_where(topped_up, Transaction.amount), _sum_where(spending, -Transaction.amount))
         .where(Transaction.customer_id == customer_id, Transaction.entry_id.is_not(None))
         .group_by(month)
     )
-    found = {row[0]: (int(row[1]), int(row[2])) for row in rows}
-    for label in _recent_months(today(now), 6):
-        found.setdefault(label, (0, 0))
-    return [(label, *found[label]) for label in sorted(found)]
 
 
-def _recent_months(day: date, count: int) -> list[str]:
-    labels, first = [], day.replace(day=1)
-    for _ in range(count):
-        labels.append(f"{first:%Y-%m}")
-        first = (first - timedelta(days=1)).replace(day=1)
-    return labels
+def _sum_where(condition: ColumnElement[bool], amount: Any) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(amount).filter(condition), 0)
+
+
+def _month(first: date, found: dict[str, tuple[int, int]]) -> Month:
+    topped_up, spent = found.get(f"{first:%Y-%m}", (0, 0))
+    return Month(first, rupiah(topped_up), rupiah(spent))
+
+
+def _last_months(day: date, count: int) -> list[date]:
+    """The first days of the last `count` months, oldest first."""
+    firsts = [day.replace(day=1)]
+    while len(firsts) < count:
+        firsts.append((firsts[-1] - timedelta(days=1)).replace(day=1))
+    return firsts[::-1]
 
 
 def statement_page(session: Session, customer_id: UUID, filters: Filters, *, page: int) -> StatementPage:
-    """One page of the history, newest first; a page past the end is the last one."""
-    condition = _matching(customer_id, filters)
-    total = session.scalar(select(func.count()).select_from(Transaction).where(condition)) or 0
-    pages = max(1, -(-total // PAGE_SIZE))
-    page = min(max(1, page), pages)
-    statement = (
-        select(Transaction)
-        .where(condition)
-        .order_by(Transaction.created_at.desc(), Transaction.id.desc())
-        .limit(PAGE_SIZE)
-        .offset((page - 1) * PAGE_SIZE)
-    )
-    return StatementPage(list(session.scalars(statement)), page, pages, total)
+    """One page of the history, newest first, in one query; a page past the end has no lines."""
+    statement = _statement(customer_id, filters).add_columns(func.count().over())
+    rows = session.execute(statement.limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE)).all()
+    total = rows[0][1] if rows else 0
+    return StatementPage([row[0] for row in rows], page, max(1, -(-total // PAGE_SIZE)), total)
 
 
 def statement_rows(session: Session, customer_id: UUID, filters: Filters) -> Iterator[Transaction]:
     """The whole filtered history, newest first, streamed."""
-    statement = select(Transaction).where(_matching(customer_id, filters)).order_by(Transaction.created_at.desc())
-    return iter(session.scalars(statement.execution_options(yield_per=500)))
+    return iter(session.scalars(_statement(customer_id, filters).execution_options(yield_per=500)))
+
+
+def _statement(customer_id: UUID, filters: Filters) -> Select[Any]:
+    """By the time money moved (for what never did: by the time it was asked), so that balances read in order."""
+    condition = _matching(customer_id, filters)
+    return select(Transaction).where(condition).order_by(happened_at.desc(), Transaction.id.desc())
 
 
 def _matching(customer_id: UUID, filters: Filters) -> ColumnElement[bool]:
@@ -138,9 +169,9 @@ def _matching(customer_id: UUID, filters: Filters) -> ColumnElement[bool]:
     if filters.status in set(TransactionStatus):
         conditions.append(Transaction.status == filters.status)
     if filters.since:
-        conditions.append(Transaction.created_at >= _start_of(filters.since))
+        conditions.append(happened_at >= _start_of(filters.since))
     if filters.until and filters.until < date.max:
-        conditions.append(Transaction.created_at < _start_of(filters.until + timedelta(days=1)))
+        conditions.append(happened_at < _start_of(filters.until + timedelta(days=1)))
     return and_(*conditions)
 
 
