@@ -1,5 +1,152 @@
-"""Pages of instances."""
+"""Pages of a customer's apps: what runs, how it comes up, how to get in, and its end."""
 
-from flask import Blueprint
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from portal.accounts.sessions import current_customer
+from portal.audit import actions as audit
+from portal.core import clock
+from portal.core.db import db, transaction
+from portal.instances import actions, pages, queries, rules, wording
+from portal.instances.errors import CannotDelete, InstanceNotFound
+from portal.instances.forms import DeletionForm
+from portal.instances.models import Instance
+from portal.provisioning import cluster
+from portal.provisioning.errors import ClusterUnavailable, Refused
+from portal.subscriptions import actions as subscriptions
+from portal.web import htmx
+from portal.web.guards import customer
 
 blueprint = Blueprint("instances", __name__)
+
+
+@blueprint.get("/")
+@customer
+def listing() -> Response:
+    """All apps of the customer; the list refreshes itself while any of them is changing."""
+    instances = queries.listing(db.session(), current_customer().id)
+    return htmx.render("instances/listing.html", partial="instances/_listing.html", **pages.listing_page(instances))
+
+
+@blueprint.get("/<uuid:instance_id>")
+@customer
+def show(instance_id: UUID) -> Response:
+    """One app. Its live region asks here every 3 s; at the end of a first roll-out it asks for the whole page."""
+    page = pages.instance_page(db.session(), _own(instance_id), now=clock.now())
+    if htmx.asked() and request.args.get("first") and not page["unfinished"]:
+        return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
+    return htmx.render("instances/show.html", partial="instances/_live.html", **page)
+
+
+@blueprint.post("/<uuid:instance_id>/start")
+@customer
+def start(instance_id: UUID) -> Response:
+    return _change(instance_id, actions.start)
+
+
+@blueprint.post("/<uuid:instance_id>/stop")
+@customer
+def stop(instance_id: UUID) -> Response:
+    return _change(instance_id, actions.stop)
+
+
+@blueprint.post("/<uuid:instance_id>/restart")
+@customer
+def restart(instance_id: UUID) -> Response:
+    return _change(instance_id, actions.restart)
+
+
+@blueprint.post("/<uuid:instance_id>/credentials")
+@customer
+def credentials(instance_id: UUID) -> Response:
+    """Shows the generated passwords. A POST, so that no link, prefetch or history shows them; and it is noted."""
+    instance = _own(instance_id)
+    if not rules.can_see_credentials(instance):
+        raise InstanceNotFound
+    with transaction() as session:
+        audit.note(
+            session, "instance.credentials_shown", subject_kind="instance", subject_id=instance_id,
+            now=clock.now(), actor_id=current_user.id, ip_address=request.remote_addr or "",
+        )  # fmt: skip
+    page = pages.credentials_page(db.session(), instance, current_customer())
+    return htmx.render("instances/credentials.html", partial="instances/_credentials.html", **page)
+
+
+@blueprint.get("/<uuid:instance_id>/logs")
+@customer
+def logs(instance_id: UUID) -> Response:
+    """The last lines of the app's log and what the cluster noted, read live from the cluster."""
+    instance = _own(instance_id)
+    page = pages.logs_page(instance, request.args.get("container", ""))
+    return htmx.render("instances/logs.html", partial="instances/_logs.html", **page, **_read_live(page))
+
+
+@blueprint.get("/<uuid:instance_id>/deletion")
+@customer
+def delete(instance_id: UUID) -> Response:
+    """Says exactly what will be lost."""
+    return _deletion_page(_deletable(instance_id), DeletionForm())
+
+
+@blueprint.post("/<uuid:instance_id>/deletion")
+@customer
+def confirm_deletion(instance_id: UUID) -> Response:
+    """Ends the app and its subscription once its name was typed."""
+    instance, form = _deletable(instance_id), DeletionForm()
+    form.expect(instance.name)
+    if not form.validate_on_submit():
+        return _deletion_page(instance, form, status=422)
+    with transaction() as session:
+        subscriptions.delete_instance(session, instance_id, now=clock.now())
+        audit.note(
+            session, "instance.deleted", subject_kind="instance", subject_id=instance_id,
+            now=clock.now(), actor_id=current_user.id, ip_address=request.remote_addr or "",
+        )  # fmt: skip
+    flash(_("%(name)s is being deleted. Nothing more will be charged for it.", name=instance.name), "success")
+    return htmx.leave_for(url_for("instances.listing"))
+
+
+def _own(instance_id: UUID) -> Instance:
+    return queries.of_customer(db.session(), instance_id, customer_id=current_customer().id)
+
+
+def _deletable(instance_id: UUID) -> Instance:
+    instance = _own(instance_id)
+    if not rules.can_delete(instance):
+        raise CannotDelete
+    return instance
+
+
+def _change(instance_id: UUID, verb: Callable[..., Instance]) -> Response:
+    _own(instance_id)
+    with transaction() as session:
+        verb(session, instance_id, now=clock.now())
+    if not htmx.asked():
+        return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
+    page = pages.instance_page(db.session(), _own(instance_id), now=clock.now())
+    return htmx.render("instances/show.html", partial="instances/_live.html", **page)
+
+
+def _deletion_page(instance: Instance, form: DeletionForm, *, status: int = 200) -> Response:
+    return htmx.render("instances/deletion.html", status=status, instance=instance, form=form)
+
+
+def _read_live(page: dict[str, Any]) -> dict[str, Any]:
+    """Asks the cluster, outside any transaction; its silence is shown as such, not as an error page."""
+    if not page["readable"]:
+        return {"lines": "", "noted": [], "away": False}
+    try:
+        lines = cluster.read_log(page["namespace"], page["instance_id"], container=page["container"])
+        events = cluster.read_events(page["namespace"], page["name"])
+    except (ClusterUnavailable, Refused):
+        return {"lines": "", "noted": [], "away": True}
+    noted = [(wording.CLUSTER_EVENTS.get(event.reason, event.reason), event) for event in events]
+    return {"lines": lines, "noted": noted, "away": False}

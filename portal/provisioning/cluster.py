@@ -89,13 +89,14 @@ def read_events(namespace: str, name: str, *, limit: int = 30) -> list[ClusterEv
 def delete_instance(namespace: str, name: str, instance_id: UUID) -> None:
     """Asks for the end of everything labelled with the instance; `leftovers` tells when it has come.
 
-    In reverse order of creation, pods in the foreground: the Deployment stays visible until they are gone.
+    In reverse order of creation, pods in the foreground: the Deployment stays visible until they are gone. One by
+    one, so that the worker needs no right to delete whole collections.
     """
-    link = connection()
+    link, selector = connection(), instance_selector(instance_id)
     for kind in reversed(MANAGED_KINDS):
         if kind.listable:
-            query = {"labelSelector": instance_selector(instance_id), "propagationPolicy": "Foreground"}
-            link.call("DELETE", _path(kind, namespace), query=query)
+            for item in _list(link, kind, namespace, selector):
+                _delete_by_name(link, kind, namespace, item["metadata"]["name"])
     for secret in _secrets_of(name):
         _delete_by_name(link, KINDS["Secret"], namespace, secret)
 
@@ -113,7 +114,7 @@ def leftovers(namespace: str, name: str, instance_id: UUID) -> list[str]:
         if kind.listable
         for item in _list(link, kind, namespace, selector)
     ]
-    secrets = [name for name in _secrets_of(name) if _delete_by_name(link, KINDS["Secret"], namespace, name)]
+    secrets = [one for one in _secrets_of(name) if _delete_by_name(link, KINDS["Secret"], namespace, one)]
     return found + [f"Secret/{secret}" for secret in secrets]
 
 
@@ -156,7 +157,7 @@ def _list(
 def _delete_by_name(link: Connection, kind: ManagedKind, namespace: str, name: str) -> bool:
     """True when there was something to delete."""
     try:
-        link.call("DELETE", _path(kind, namespace, name))
+        link.call("DELETE", _path(kind, namespace, name), query={"propagationPolicy": "Foreground"})
     except Missing:
         return False
     return True

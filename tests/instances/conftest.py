@@ -30,6 +30,7 @@ def cluster_settings(
     for name, value in {
         "KUBECONFIG": str(kubeconfig),
         "CLUSTER_TIMEOUT_S": "1",
+        "PROVISION_CHECK_INTERVAL_S": "5",
         "APPS_PROBE_ADDRESS": cluster_server.dial,
         "APPS_PUBLIC_SCHEME": "http",
         "APPS_DOMAIN": "apps.test",
@@ -44,4 +45,4 @@ def cluster_settings(
 
 @pytest.fixture
 def world(portal: Flask, cluster_settings: ClusterServer) -> World:
-    return World(cluster_settings.cluster, put_up_for_sale())
+    return World(cluster_settings.cluster, put_up_for_sale(), cluster_settings.dial)

@@ -63,6 +63,7 @@ class World:
 
     cluster: Cluster
     plan_id: UUID
+    dial: str
 
     def buy(self, customer: Customer) -> Instance:
         """The customer buys the plan with fresh credit, through the real verb."""
@@ -134,13 +135,16 @@ def only_instance(customer_id: UUID) -> Instance:
     statement = sa.select(Instance).where(Instance.customer_id == customer_id).order_by(Instance.id.desc())
     found = db.session().scalars(statement.execution_options(populate_existing=True)).first()
     assert found is not None
+    db.session.expunge(found)
     return found
 
 
 def again(instance: Instance) -> Instance:
     """The same instance, read anew."""
     db.session.rollback()
-    return db.session().get_one(Instance, instance.id, populate_existing=True)
+    found = db.session().get_one(Instance, instance.id, populate_existing=True)
+    db.session.expunge(found)
+    return found
 
 
 def timeline(instance: Instance) -> list[str]:

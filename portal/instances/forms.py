@@ -1,0 +1,18 @@
+"""Forms of instances."""
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import StringField
+from wtforms.validators import AnyOf, InputRequired
+
+
+class DeletionForm(FlaskForm):
+    """Typing the app's name is the confirmation."""
+
+    name = StringField(_l("Type the name to confirm"), validators=[InputRequired()])
+
+    def expect(self, name: str) -> None:
+        """Only this very name passes."""
+        wrong = _l("Nothing was deleted. Type the name exactly as shown.")
+        self.name.validators = [InputRequired(), AnyOf([name], message=wrong)]
+        self.name.filters = [lambda text: (text or "").strip()]

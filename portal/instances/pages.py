@@ -1,0 +1,138 @@
+"""What the templates of instances are given; each function answers one page within its few queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flask_babel import get_locale
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from config import settings
+from portal.accounts.models import Customer
+from portal.catalog.app_templates import AppTemplate, Localized
+from portal.instances import queries, rules, wanted, wording
+from portal.instances.apps import app_template
+from portal.instances.errors import UnknownApp
+from portal.instances.models import Instance, InstanceState
+from portal.provisioning.manifests import shown_credentials
+from portal.subscriptions.models import SubscriptionCharge
+
+
+def listing_page(instances: Sequence[Instance]) -> dict[str, Any]:
+    """The cards of all apps; `unfinished` while one of them is changing."""
+    cards = [
+        {
+            "instance": one,
+            "icon": icon_of(one.service_slug),
+            "address": wanted.address_of(one.name),
+            "phase": phase(one),
+        }
+        for one in instances
+    ]
+    return {"cards": cards, "unfinished": any(rules.is_unfinished(one) for one in instances)}
+
+
+def instance_page(session: Session, instance: Instance, *, now: datetime) -> dict[str, Any]:
+    """One app: state, steps, what may be done. `instance.events` must be loaded."""
+    app = template_of(instance)
+    failed = instance.failure_code is not None
+    return {
+        "instance": instance,
+        "icon_file": icon_of(instance.service_slug),
+        "address": wanted.address_of(instance.name),
+        "phase": phase(instance),
+        "unfinished": rules.is_unfinished(instance),
+        "first": rules.is_first_roll_out(instance),
+        "steps": wording.progress(instance) if instance.deadline_at or failed or instance.state == "PENDING" else [],
+        "elapsed": wording.elapsed(_begun_at(instance), now) if instance.deadline_at else "",
+        "limit_minutes": max(1, settings().provision_timeout_s // 60),
+        "history": wording.history(instance),
+        "reason": wording.reason(instance.failure_code) if failed else "",
+        "refunded": _refunded(session, instance) if failed and instance.fenced_at else 0,
+        "first_steps": [localized(step) for step in app.first_steps] if app else [],
+        "can": permissions(instance),
+    }
+
+
+def credentials_page(session: Session, instance: Instance, customer: Customer) -> dict[str, Any]:
+    """How to get in, passwords included."""
+    app = app_template(instance.service_slug)
+    secrets = queries.secrets_of(session, instance.id)
+    spec = wanted.instance_spec(instance, customer=customer, secrets=secrets)
+    rows = [(localized(one.label), value, one.hidden) for one, value in shown_credentials(spec, app)]
+    return {"instance": instance, "sign_in": localized(app.sign_in), "rows": rows}
+
+
+def logs_page(instance: Instance, container: str) -> dict[str, Any]:
+    """Which container's log to read; an unknown name means the app's own. Plain values: the cluster is asked next."""
+    app = template_of(instance)
+    containers = [one.name for one in app.containers] if app else []
+    main = app.main.name if app else ""
+    return {
+        "instance": instance,
+        "instance_id": instance.id,
+        "namespace": instance.namespace,
+        "name": instance.name,
+        "service_name": instance.service_name,
+        "containers": containers,
+        "container": container if container in containers else main,
+        "readable": rules.can_read_logs(instance) and bool(main),
+    }
+
+
+def permissions(instance: Instance) -> dict[str, bool]:
+    """Which buttons to draw: the very rules that the actions enforce."""
+    return {
+        "start": rules.can_start(instance),
+        "stop": rules.can_stop(instance),
+        "restart": rules.can_restart(instance),
+        "delete": rules.can_delete(instance),
+        "logs": rules.can_read_logs(instance),
+        "credentials": rules.can_see_credentials(instance),
+    }
+
+
+def phase(instance: Instance) -> str:
+    """The state to show: what is under way says more than where it came from."""
+    if instance.fenced_at is not None and instance.state == InstanceState.TERMINATED:
+        return InstanceState.TERMINATED if instance.cleaned_up_at else "DELETING"
+    if instance.deadline_at is not None and instance.state != InstanceState.ERROR:
+        if wanted.replicas_of(instance) == 0:
+            return "STOPPING"
+        return "STARTING" if instance.ready_at else InstanceState.PROVISIONING
+    return instance.state
+
+
+def template_of(instance: Instance) -> AppTemplate | None:
+    """The app's template; None when the operator has removed its file since."""
+    try:
+        return app_template(instance.service_slug)
+    except UnknownApp:
+        return None
+
+
+def icon_of(slug: str) -> str:
+    """The file name of the app's picture."""
+    try:
+        return app_template(slug).icon
+    except UnknownApp:
+        return f"{slug}.svg"
+
+
+def localized(text: Localized) -> str:
+    """The text in the reader's language."""
+    return text.en if str(get_locale()) == "en" else text.id
+
+
+def _begun_at(instance: Instance) -> datetime:
+    begun = [event.happened_at for event in instance.events if event.code.endswith(("_requested", "_started"))]
+    return max(begun, default=instance.created_at)
+
+
+def _refunded(session: Session, instance: Instance) -> int:
+    """Whole rupiah that came back for it."""
+    statement = select(func.coalesce(func.sum(SubscriptionCharge.refunded), 0))
+    return int(session.scalar(statement.where(SubscriptionCharge.subscription_id == instance.subscription_id)) or 0)

@@ -1,0 +1,150 @@
+"""Instances in words: steps, events, reasons. Codes are stored; this is what people read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from portal.instances.models import Instance, InstanceEvent, WantedState
+
+PLAN: dict[str, Any] = {
+    "applied": _l("Reserve a place for it"),
+    "scheduled": _l("Find a server with room"),
+    "started": _l("Download and start the software"),
+    "healthy": _l("Wait until the app says it is well"),
+    "ready": _l("Reach it at its public address"),
+}
+"""The steps of a roll-out, in order, as things to do."""
+
+STOP_PLAN: dict[str, Any] = {"applied": _l("Ask the app to finish"), "stopped": _l("Wait until it has ended")}
+
+EVENTS: dict[str, Any] = {
+    "ordered": _l("You ordered it"),
+    "provisioning_started": _l("We began to set it up"),
+    "applied": _l("Its place is reserved"),
+    "scheduled": _l("A server with room was found"),
+    "started": _l("The software was downloaded and started"),
+    "healthy": _l("The app says it is well"),
+    "ready": _l("It answers at its public address"),
+    "start_requested": _l("You started it"),
+    "stop_requested": _l("You stopped it"),
+    "restart_requested": _l("You restarted it"),
+    "stopped": _l("It has stopped; its data stays"),
+    "outage": _l("It does not come up"),
+    "failed": _l("It could not be set up"),
+    "deletion_started": _l("You deleted it"),
+    "cleaned_up": _l("Everything it used was removed"),
+    "image_not_found": _l("The software could not be downloaded yet; we keep trying"),
+    "config_missing": _l("A setting has not arrived yet; we keep trying"),
+    "no_capacity": _l("No server has room yet; we keep looking"),
+    "quota": _l("An older copy still holds its place; we keep trying"),
+    "refused": _l("The cluster does not accept it yet; we keep trying"),
+    "cluster_unavailable": _l("The cluster did not answer; we keep trying"),
+}
+
+REASONS: dict[str, Any] = {
+    "image_not_found": _l("Its software could not be downloaded."),
+    "image_name_invalid": _l("Its software could not be found under the name we use. That is our mistake."),
+    "crash_loop": _l("It stopped again and again right after its start."),
+    "out_of_memory": _l("It needs more memory than its plan has."),
+    "config_missing": _l("A setting it needs was missing. That is our mistake."),
+    "no_capacity": _l("No server had room for it."),
+    "quota": _l("Its place was still taken by something else."),
+    "refused": _l("Our cluster refused it. That is our mistake."),
+    "not_ready_in_time": _l("It did not become ready in time."),
+    "address_silent": _l("It runs, but its public address did not answer."),
+    "cluster_unavailable": _l("Our cluster did not answer."),
+    "app_unknown": _l("We no longer know how to set up this app. That is our mistake."),
+}
+OTHER_REASON = _l("Something broke on our side.")
+
+CLUSTER_EVENTS: dict[str, Any] = {
+    "Scheduled": _l("Placed on a server"),
+    "Pulling": _l("Downloading the software"),
+    "Pulled": _l("The software is on the server"),
+    "Created": _l("A container was made"),
+    "Started": _l("A container was started"),
+    "Killing": _l("A container is being ended"),
+    "SuccessfulCreate": _l("A new copy was made"),
+    "SuccessfulDelete": _l("An old copy was removed"),
+    "ScalingReplicaSet": _l("The number of copies changed"),
+    "ProvisioningSucceeded": _l("The storage is ready"),
+    "Unhealthy": _l("A health check failed"),
+    "BackOff": _l("Waiting before the next try"),
+    "Failed": _l("A container could not be started"),
+    "FailedScheduling": _l("No server had room"),
+    "FailedCreate": _l("A copy could not be made"),
+    "FailedMount": _l("The storage could not be attached yet"),
+    "OOMKilling": _l("Ended because it used too much memory"),
+    "Evicted": _l("Moved away from a full server"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the timeline: `state` is done, now, todo or failed."""
+
+    title: Any
+    state: str
+    at: datetime | None = None
+    text: Any = ""
+
+
+def reason(code: str | None) -> Any:
+    """Why it failed, as a sentence."""
+    return REASONS.get(code or "", OTHER_REASON)
+
+
+def progress(instance: Instance) -> list[Step]:
+    """The steps of the roll-out under way, or of the one that failed. Needs `events` loaded."""
+    events = _latest_roll_out(instance.events)
+    reached = {event.code: event.happened_at for event in events}
+    plan = STOP_PLAN if instance.wanted == WantedState.STOPPED else PLAN
+    waiting = "failed" if instance.failure_code else "now"
+    steps = []
+    for code, title in plan.items():
+        if code in reached:
+            steps.append(Step(title, "done", reached[code]))
+            continue
+        trouble = _trouble(events) if waiting == "now" else ""
+        steps.append(Step(title, waiting, text=trouble))
+        waiting = "todo"
+    return steps
+
+
+def history(instance: Instance) -> list[Step]:
+    """Everything that ever happened, newest first. Needs `events` loaded."""
+    tone = {"failed": "failed", "outage": "failed"}
+    return [
+        Step(EVENTS.get(event.code, event.code), tone.get(event.code, "done"), event.happened_at, _detail(event))
+        for event in reversed(instance.events)
+    ]
+
+
+def elapsed(since: datetime, now: datetime) -> str:
+    """`45 s`, `2 min 05 s`."""
+    seconds = max(0, int((now - since) / timedelta(seconds=1)))
+    if seconds < 60:
+        return _("%(seconds)d s", seconds=seconds)
+    return _("%(minutes)d min %(seconds)02d s", minutes=seconds // 60, seconds=seconds % 60)
+
+
+def _latest_roll_out(events: Sequence[InstanceEvent]) -> list[InstanceEvent]:
+    """The events of one roll-out share the part of their key before the colon."""
+    keys = [event.unique_key.partition(":")[0] for event in events if ":" in event.unique_key]
+    return [event for event in events if keys and event.unique_key.startswith(f"{keys[-1]}:")]
+
+
+def _trouble(events: Sequence[InstanceEvent]) -> Any:
+    """The newest trouble, as long as no step came after it."""
+    newest = events[-1].code if events else ""
+    return EVENTS[newest] if newest in REASONS and newest in EVENTS else ""
+
+
+def _detail(event: InstanceEvent) -> Any:
+    return reason(event.parameters.get("reason")) if event.code in ("failed", "outage") else ""
