@@ -18,9 +18,7 @@ def include_object(thing, name, kind, reflected, compare_to):
 def run():
     with db.engine.connect() as connection:
         options = current_app.extensions["migrate"].configure_args
-        context.configure(
-            connection=connection, target_metadata=db.metadata, include_object=include_object, **options
-        )
+        context.configure(connection=connection, target_metadata=db.metadata, include_object=include_object, **options)
         with context.begin_transaction():
             context.run_migrations()
 

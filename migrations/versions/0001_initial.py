@@ -47,9 +47,7 @@ def upgrade() -> None:
     op.create_table(
         "customer",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column(
-            "number", sa.BigInteger(), server_default=sa.text("nextval('customer_number')"), nullable=False
-        ),
+        sa.Column("number", sa.BigInteger(), server_default=sa.text("nextval('customer_number')"), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("billing_email", sa.String(length=254), nullable=False),
@@ -100,15 +98,11 @@ def upgrade() -> None:
         sa.Column("corrects_id", sa.Uuid(), nullable=True),
         sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["corrects_id"], ["journal_entry.id"], name=op.f("fk_journal_entry_corrects_id")
-        ),
+        sa.ForeignKeyConstraint(["corrects_id"], ["journal_entry.id"], name=op.f("fk_journal_entry_corrects_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_journal_entry")),
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_journal_entry_idempotency_key")),
     )
-    op.create_index(
-        "ix_journal_entry_reference", "journal_entry", ["reference_kind", "reference_id"], unique=False
-    )
+    op.create_index("ix_journal_entry_reference", "journal_entry", ["reference_kind", "reference_id"], unique=False)
     op.create_table(
         "operational_switch",
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -186,24 +180,17 @@ def upgrade() -> None:
         sa.Column("pdf_asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pdf_rendered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pdf_error", sa.String(length=200), nullable=True),
-        sa.CheckConstraint(
-            "(status = 'DRAFT') = (number IS NULL)", name=op.f("ck_document_issued_is_numbered")
-        ),
+        sa.CheckConstraint("(status = 'DRAFT') = (number IS NULL)", name=op.f("ck_document_issued_is_numbered")),
         sa.CheckConstraint("net + ppn = total", name=op.f("ck_document_sums")),
         sa.ForeignKeyConstraint(["corrects_id"], ["document.id"], name=op.f("fk_document_corrects_id")),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_document_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
         sa.UniqueConstraint(
-            "reference_kind",
-            "reference_id",
-            "series",
-            name=op.f("uq_document_reference_kind_reference_id_series"),
+            "reference_kind", "reference_id", "series", name=op.f("uq_document_reference_kind_reference_id_series")
         ),
         sa.UniqueConstraint("series", "year", "number", name=op.f("uq_document_series_year_number")),
     )
-    op.create_index(
-        "ix_document_customer_id_created_at", "document", ["customer_id", "created_at"], unique=False
-    )
+    op.create_index("ix_document_customer_id_created_at", "document", ["customer_id", "created_at"], unique=False)
     op.create_table(
         "instance",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -228,9 +215,7 @@ def upgrade() -> None:
         sa.Column("failure_parameters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("health", sa.String(length=20), nullable=False),
         sa.Column("health_checked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "name ~ '^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$'", name=op.f("ck_instance_name_is_a_label")
-        ),
+        sa.CheckConstraint("name ~ '^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$'", name=op.f("ck_instance_name_is_a_label")),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_instance_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instance")),
         sa.UniqueConstraint("name", name=op.f("uq_instance_name")),
@@ -262,15 +247,12 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "kind <> 'AVAILABLE' OR balance >= 0", name=op.f("ck_ledger_account_available_not_negative")
         ),
-        sa.CheckConstraint(
-            "kind <> 'HELD' OR balance >= 0", name=op.f("ck_ledger_account_held_not_negative")
-        ),
+        sa.CheckConstraint("kind <> 'HELD' OR balance >= 0", name=op.f("ck_ledger_account_held_not_negative")),
         sa.CheckConstraint(
             "kind <> 'RECEIVABLE' OR balance <= 0", name=op.f("ck_ledger_account_receivable_not_positive")
         ),
         sa.CheckConstraint(
-            "customer_id IS NOT NULL OR (balance = 0 AND sequence = 0)",
-            name=op.f("ck_ledger_account_system_is_summed"),
+            "customer_id IS NOT NULL OR (balance = 0 AND sequence = 0)", name=op.f("ck_ledger_account_system_is_summed")
         ),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_ledger_account_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_account")),
@@ -343,11 +325,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_notice_customer_id_created_at", "notice", ["customer_id", "created_at"], unique=False)
     op.create_index(
-        "ix_notice_unread",
-        "notice",
-        ["customer_id"],
-        unique=False,
-        postgresql_where=sa.text("read_at IS NULL"),
+        "ix_notice_unread", "notice", ["customer_id"], unique=False, postgresql_where=sa.text("read_at IS NULL")
     )
     op.create_table(
         "payment",
@@ -367,13 +345,9 @@ def upgrade() -> None:
         sa.CheckConstraint("amount > 0", name=op.f("ck_payment_amount")),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_payment_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
-        sa.UniqueConstraint(
-            "customer_id", "idempotency_key", name=op.f("uq_payment_customer_id_idempotency_key")
-        ),
+        sa.UniqueConstraint("customer_id", "idempotency_key", name=op.f("uq_payment_customer_id_idempotency_key")),
     )
-    op.create_index(
-        "ix_payment_customer_id_created_at", "payment", ["customer_id", "created_at"], unique=False
-    )
+    op.create_index("ix_payment_customer_id_created_at", "payment", ["customer_id", "created_at"], unique=False)
     op.create_index(
         "ix_payment_open",
         "payment",
@@ -425,12 +399,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transaction")),
         sa.UniqueConstraint("unique_key", name=op.f("uq_transaction_unique_key")),
     )
-    op.create_index(
-        "ix_transaction_customer_id_created_at", "transaction", ["customer_id", "created_at"], unique=False
-    )
-    op.create_index(
-        "ix_transaction_reference", "transaction", ["reference_kind", "reference_id"], unique=False
-    )
+    op.create_index("ix_transaction_customer_id_created_at", "transaction", ["customer_id", "created_at"], unique=False)
+    op.create_index("ix_transaction_reference", "transaction", ["reference_kind", "reference_id"], unique=False)
     op.create_table(
         "user_session",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -483,18 +453,14 @@ def upgrade() -> None:
         sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["instance_id"], ["instance.id"], name=op.f("fk_instance_event_instance_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instance_event")),
-        sa.UniqueConstraint(
-            "instance_id", "unique_key", name=op.f("uq_instance_event_instance_id_unique_key")
-        ),
+        sa.UniqueConstraint("instance_id", "unique_key", name=op.f("uq_instance_event_instance_id_unique_key")),
     )
     op.create_table(
         "instance_secret",
         sa.Column("instance_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["instance_id"], ["instance.id"], name=op.f("fk_instance_secret_instance_id")
-        ),
+        sa.ForeignKeyConstraint(["instance_id"], ["instance.id"], name=op.f("fk_instance_secret_instance_id")),
         sa.PrimaryKeyConstraint("instance_id", "name", name=op.f("pk_instance_secret")),
     )
     op.create_table(
@@ -580,13 +546,9 @@ def upgrade() -> None:
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["attempt_id"], ["payment_attempt.id"], name=op.f("fk_gateway_transaction_attempt_id")
-        ),
+        sa.ForeignKeyConstraint(["attempt_id"], ["payment_attempt.id"], name=op.f("fk_gateway_transaction_attempt_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gateway_transaction")),
-        sa.UniqueConstraint(
-            "gateway", "transaction_id", name=op.f("uq_gateway_transaction_gateway_transaction_id")
-        ),
+        sa.UniqueConstraint("gateway", "transaction_id", name=op.f("uq_gateway_transaction_gateway_transaction_id")),
     )
     op.create_index("ix_gateway_transaction_attempt_id", "gateway_transaction", ["attempt_id"], unique=False)
     op.create_table(
@@ -600,9 +562,7 @@ def upgrade() -> None:
         sa.CheckConstraint("amount >= 0", name=op.f("ck_plan_price_amount")),
         sa.ForeignKeyConstraint(["plan_id"], ["plan.id"], name=op.f("fk_plan_price_plan_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plan_price")),
-        sa.UniqueConstraint(
-            "plan_id", "currency", "interval", name=op.f("uq_plan_price_plan_id_currency_interval")
-        ),
+        sa.UniqueConstraint("plan_id", "currency", "interval", name=op.f("uq_plan_price_plan_id_currency_interval")),
     )
     op.create_table(
         "subscription",
@@ -629,9 +589,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["plan_id"], ["plan.id"], name=op.f("fk_subscription_plan_id")),
         sa.ForeignKeyConstraint(["service_id"], ["service.id"], name=op.f("fk_subscription_service_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription")),
-        sa.UniqueConstraint(
-            "customer_id", "idempotency_key", name=op.f("uq_subscription_customer_id_idempotency_key")
-        ),
+        sa.UniqueConstraint("customer_id", "idempotency_key", name=op.f("uq_subscription_customer_id_idempotency_key")),
     )
     op.create_index(
         "ix_subscription_due",
@@ -690,17 +648,13 @@ def upgrade() -> None:
         sa.Column("refunded", sa.BigInteger(), nullable=False),
         sa.Column("charged_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("refunded BETWEEN 0 AND amount", name=op.f("ck_subscription_charge_refunded")),
-        sa.ForeignKeyConstraint(
-            ["entry_id"], ["journal_entry.id"], name=op.f("fk_subscription_charge_entry_id")
-        ),
+        sa.ForeignKeyConstraint(["entry_id"], ["journal_entry.id"], name=op.f("fk_subscription_charge_entry_id")),
         sa.ForeignKeyConstraint(
             ["subscription_id"], ["subscription.id"], name=op.f("fk_subscription_charge_subscription_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription_charge")),
         sa.UniqueConstraint(
-            "subscription_id",
-            "period_number",
-            name=op.f("uq_subscription_charge_subscription_id_period_number"),
+            "subscription_id", "period_number", name=op.f("uq_subscription_charge_subscription_id_period_number")
         ),
     )
     sql = Path(__file__).parents[1] / "sql" / "ledger.sql"
