@@ -52,8 +52,24 @@ def send(message: EmailMessage, *, timeout_s: float = TIMEOUT_S) -> None:
     whether the mail left, so it may be sent again: its Message-ID stays the same.
     """
     assert_outside_transaction()
-    with _faults_named(), _connected(server(settings().smtp_url.get_secret_value()), timeout_s) as smtp:
+    try:
+        with _connected(server(settings().smtp_url.get_secret_value()), timeout_s) as smtp:
+            _hand_over(smtp, message)
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        # No connection, no login, a bad SMTP_URL: never the reader's address, so their mail waits.
+        raise MailServerAway(reason=_reason(error)) from error
+
+
+def _hand_over(smtp: smtplib.SMTP, message: EmailMessage) -> None:
+    try:
         smtp.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        code, text = next(iter(error.recipients.values()))
+        raise _fault(code, f"{code} {_text(text)}") from error
+    except smtplib.SMTPDataError as error:
+        raise _fault(error.smtp_code, _reason(error)) from error
+    except (smtplib.SMTPNotSupportedError, ValueError) as error:
+        raise MailRefused(reason=_reason(error)) from error
 
 
 @contextmanager
@@ -66,36 +82,13 @@ def _connected(to: Server, timeout_s: float) -> Iterator[smtplib.SMTP]:
     else:
         smtp = smtplib.SMTP(to.host, to.port, me, timeout=timeout_s)
     try:
-        _open(smtp, to)
-        yield smtp
-    finally:
-        smtp.close()  # not quit(): the mail is taken, and a server slow to say goodbye must not look like a fault
-
-
-def _open(smtp: smtplib.SMTP, to: Server) -> None:
-    try:
         if to.tls == "starttls":
             smtp.starttls(context=ssl.create_default_context())
         if to.user:
             smtp.login(to.user, to.password)
-    except smtplib.SMTPException as error:
-        # A refused login is our mistake, not the reader's address: their mail waits until it is mended.
-        raise MailServerAway(reason=_reason(error)) from error
-
-
-@contextmanager
-def _faults_named() -> Iterator[None]:
-    try:
-        yield
-    except smtplib.SMTPRecipientsRefused as error:
-        code, text = next(iter(error.recipients.values()))
-        raise _fault(code, f"{code} {_text(text)}") from error
-    except smtplib.SMTPDataError as error:
-        raise _fault(error.smtp_code, _reason(error)) from error
-    except (smtplib.SMTPNotSupportedError, ValueError) as error:
-        raise MailRefused(reason=_reason(error)) from error
-    except (smtplib.SMTPException, OSError) as error:
-        raise MailServerAway(reason=_reason(error)) from error
+        yield smtp
+    finally:
+        smtp.close()  # not quit(): the mail is taken, and a server slow to say goodbye is no fault
 
 
 def _fault(code: int, reason: str) -> MailRefused | MailServerAway:
