@@ -1,2 +1,0 @@
-def test_ready(client):
-    assert client.get("/readyz").status_code == 200
