@@ -66,6 +66,13 @@ def readable(line: str) -> str:
     return f"{mark}{record['event']} {rest}".rstrip()
 
 
+def likely_cause(output: list[str]) -> str:
+    """The line that most likely says why a process ended: its own last exception, else its last line."""
+    lines = [readable(line).strip() for line in output if line.strip()]
+    causes = [line for line in lines if CAUSE.match(line) and not line.startswith("gunicorn.")]
+    return (causes or lines or ["no output"])[-1]
+
+
 def _one_line(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     last = text.strip().rsplit("\n", 1)[-1].strip()
@@ -132,10 +139,7 @@ class Child:
 
     @property
     def last_words(self) -> str:
-        """The line of its output that most likely says why it ended: an exception before gunicorn's own."""
-        lines = [readable(line).strip() for line in self.recent if line.strip()]
-        causes = [line for line in lines if CAUSE.match(line) and not line.startswith("gunicorn.")]
-        return (causes or lines or ["no output"])[-1]
+        return likely_cause(list(self.recent))
 
     def stop(self, *, hurry: threading.Event) -> None:
         process, self.process = self.process, None

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,12 +28,13 @@ from types import FrameType
 
 import psutil
 
-from sandbox.children import Child, Console
-from sandbox.engines import Engine, EngineError, Postgres, Redis
+from sandbox.children import Child, Console, likely_cause
+from sandbox.engines import Engine, EngineError, Postgres, Redis, die_with_parent
 from sandbox.pdf import command_that_brings_pdf
 from sandbox.surroundings import ROOT, Lock, Refusal, Surroundings, address_without_password
 
-READY_TIMEOUT_S = 90
+SILENT_S_MAX = 90  # a slow machine may take its time until the first answer
+UNREADY_S_MAX = 15  # but who answers is ready soon after
 GRACE_S = {"web": 12.0, "worker": 20.0, "scheduler": 5.0, "sandbox": 5.0}
 RESTART_PAUSE_S_MAX = 30
 STEADY_S = 60  # a child that lived this long starts its next life without a pause
@@ -102,34 +104,28 @@ class Run:
         load()
 
     def _prepare(self) -> None:
-        for title, words in (
-            ("schema", ["db", "upgrade"]),
-            ("catalog", ["catalog", "sync"]),
-            ("demo data", ["demo", "seed"]),
-        ):
-            with self._step(title):
-                output = self._flask(*words)
-        rows = [line.split() for line in output.splitlines()]
+        """Bring schema, catalog and demo accounts up to date."""
+        commands = ["db upgrade", "catalog sync"]
+        if self.env["ENVIRONMENT"] != "production":
+            commands.append("demo seed")
+        with self._step("schema, catalog, accounts"):
+            done = subprocess.run(
+                [sys.executable, "-m", "sandbox.prepare", *commands],
+                env=self.env,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGTERM),
+            )
+            log = self.around.local / "log" / "prepare.log"
+            log.write_text(done.stdout + done.stderr)
+            if done.returncode:
+                reason = likely_cause((done.stderr or done.stdout).splitlines())
+                raise Refusal(f"The portal could not be prepared: {reason} (see {log})")
+        rows = [re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines()]
         self.accounts = [row for row in rows if len(row) == 3 and "@" in row[1]]
-
-    def _flask(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "wsgi", *words],
-            env=self.env,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            start_new_session=True,
-        )
-        log = self.around.local / "log" / "setup.log"
-        with log.open("a") as file:
-            file.write(f"$ flask {' '.join(words)}\n{done.stdout}{done.stderr}")
-        if done.returncode:
-            lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            reason = lines[-1] if lines else f"exit {done.returncode}"
-            raise Refusal(f"flask {' '.join(words)} failed: {reason} (see {log})")
-        return done.stdout
 
     def _start_child(self, name: str) -> None:
         child = self.children.get(name)
@@ -163,25 +159,27 @@ class Run:
     def _await_sandbox(self) -> None:
         url = f"http://127.0.0.1:{self.around.sandbox_port}/"
         with self._step("sandbox"):
-            self._await(lambda: _status(url) > 0 and self._has_kubeconfig(), needs="sandbox", what="The sandbox")
-
-    def _has_kubeconfig(self) -> bool:
-        return self.around.real_cluster or self.around.kubeconfig.exists()
+            self._await("sandbox", url, lambda: self.around.real_cluster or self.around.kubeconfig.exists())
 
     def _await_ready(self) -> None:
         host = "127.0.0.1" if self.around.host in ("0.0.0.0", "::") else self.around.host
-        url = f"http://{host}:{self.around.port}/readyz"
-        self._await(lambda: _status(url) == 200, needs="web", what="The portal")
+        self._await("web", f"http://{host}:{self.around.port}/readyz", lambda: True)
 
-    def _await(self, ready: Callable[[], bool], *, needs: str, what: str) -> None:
-        """Wait for `ready`; a needed child that ends, or the time-out, is a refusal with its last words."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        child = self.children[needs]
-        while not ready():
-            if child.ended or time.monotonic() > deadline:
-                how = f"stopped ({child.how_it_ended})" if child.ended else f"was not ready after {READY_TIMEOUT_S} s"
+    def _await(self, name: str, url: str, holds: Callable[[], bool]) -> None:
+        """Wait for 200 from `url`. A refusal says why not: the child's last words, or what it answers."""
+        child, deadline = self.children[name], time.monotonic() + SILENT_S_MAX
+        answered = False
+        while True:
+            status, text = _ask(url)
+            if status == 200 and holds():
+                return
+            if child.ended:
                 time.sleep(0.2)  # its last lines are still on their way through the pipe
-                raise Refusal(f"{what} {how}: {child.last_words} (see {child.log})")
+                raise Refusal(f"{name} stopped ({child.how_it_ended}): {child.last_words} (see {child.log})")
+            if status and not answered:
+                answered, deadline = True, min(deadline, time.monotonic() + UNREADY_S_MAX)
+            if time.monotonic() > deadline:
+                raise Refusal(f"{name} is not ready: {text.strip() or child.last_words} (see {child.log})")
             time.sleep(0.1)
 
     @contextlib.contextmanager
@@ -198,12 +196,13 @@ class Run:
         say(f"  {bold('MinisPod is ready')}  {dim(_seconds(self.started_at_s))}")
         say()
         for part, which, where in self._parts():
-            say(f"  {part:<11}{which:<10}{where}")
+            say(f"  {part:<11}{which:<10}{where}".rstrip())
         if self.accounts:
             say()
             say(f"  {bold('Sign in as')}")
+            width = max(len(email) for _, email, _ in self.accounts)
             for role, email, password in self.accounts:
-                say(f"  {role:<21}{email:<26}{password}")
+                say(f"  {role:<21}{email:<{width}}   {password}")
         say()
         say(f"  {dim(f'Data and logs: {_short(self.around.local)}   Stop: Ctrl-C   Afresh: bin/run --reset')}")
         say()
@@ -350,15 +349,15 @@ def _refuse(console: Console, reason: BaseException) -> int:
     return 1
 
 
-def _status(url: str) -> int:
-    """The HTTP status, 0 when nobody answers."""
+def _ask(url: str) -> tuple[int, str]:
+    """Status and text of the answer; 0 when nobody answers."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
-            return int(answer.status)
+            return int(answer.status), ""
     except urllib.error.HTTPError as error:
-        return error.code
+        return error.code, error.read(500).decode(errors="replace")
     except OSError:
-        return 0
+        return 0, ""
 
 
 def _adopt_orphans() -> None:
