@@ -266,6 +266,7 @@ def deactivate(
     user: User,
     *,
     live_subscriptions: int,
+    open_top_ups: int,
     credit: int,
     choice: rules.Departure,
     confirmed: bool,
@@ -277,7 +278,11 @@ def deactivate(
     The caller holds the locks of `lock_for_departure` and moves the credit itself, in the same transaction.
     """
     problem = rules.departure_problem(
-        live_subscriptions=live_subscriptions, credit=credit, choice=choice, confirmed=confirmed
+        live_subscriptions=live_subscriptions,
+        open_top_ups=open_top_ups,
+        credit=credit,
+        choice=choice,
+        confirmed=confirmed,
     )
     if problem is not None:
         raise DepartureRefused(problem)

@@ -23,6 +23,7 @@ NAME_MESSAGES: dict[NameProblem, Any] = {
 }
 DEPARTURE_MESSAGES: dict[DepartureProblem, Any] = {
     DepartureProblem.LIVE_SUBSCRIPTIONS: _l("Cancel your subscriptions first: apps of yours are still running."),
+    DepartureProblem.OPEN_TOP_UPS: _l("Cancel your open top-ups first, or money could arrive at a closed account."),
     DepartureProblem.CREDIT_LEFT: _l("There is credit left in your wallet. Choose what should happen with it."),
     DepartureProblem.NOT_CONFIRMED: _l("Type your e-mail address to confirm that you give up your credit."),
 }

@@ -41,6 +41,7 @@ class NameProblem(StrEnum):
 
 class DepartureProblem(StrEnum):
     LIVE_SUBSCRIPTIONS = "LIVE_SUBSCRIPTIONS"
+    OPEN_TOP_UPS = "OPEN_TOP_UPS"
     CREDIT_LEFT = "CREDIT_LEFT"
     NOT_CONFIRMED = "NOT_CONFIRMED"
 
@@ -137,14 +138,16 @@ def _personal_parts(email: str, name: str) -> set[str]:
 
 
 def departure_problem(
-    *, live_subscriptions: int, credit: int, choice: Departure, confirmed: bool
+    *, live_subscriptions: int, open_top_ups: int, credit: int, choice: Departure, confirmed: bool
 ) -> DepartureProblem | None:
-    """Why an account cannot be closed now: apps run, or credit (whole rupiah) is left and not given up.
+    """Why an account cannot be closed now: apps run, money may still arrive, or credit is left and not given up.
 
-    `confirmed` says that giving it up was typed out.
+    `credit` is in whole rupiah; `confirmed` says that giving it up was typed out.
     """
     if live_subscriptions > 0:
         return DepartureProblem.LIVE_SUBSCRIPTIONS
+    if open_top_ups > 0:
+        return DepartureProblem.OPEN_TOP_UPS
     if credit > 0 and choice is not Departure.FORFEIT:
         return DepartureProblem.CREDIT_LEFT
     if credit > 0 and not confirmed:

@@ -28,7 +28,6 @@ LINKS = "30 per hour"
 TOP_UP = "20 per hour"
 CHECK_NOW = "30 per minute"
 EXPORT = "20 per hour"
-EXPORT = "10 per minute"
 
 
 def by_address() -> str:

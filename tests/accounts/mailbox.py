@@ -22,4 +22,5 @@ def token(address: str, code: str) -> str:
     db.session.rollback()
     statement = select(Mail.secret_parameters).where(Mail.to_address == address, Mail.code == code)
     secret = db.session().scalars(statement.order_by(Mail.id.desc()).limit(1)).one()
+    assert secret is not None, "the mail holds no one-time link"
     return json.loads(decrypt(secret))["token"]

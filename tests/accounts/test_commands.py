@@ -18,6 +18,7 @@ def test_an_administrator_is_created_with_a_typed_password(portal, client):
     result = _run(portal, "create-administrator", "Eka@example.com", input=f"{PASSWORD}\n{PASSWORD}\n")
     assert result.exit_code == 0, result.output
     user = queries.user_by_email(db.session(), "eka@example.com")
+    assert user is not None
     assert user.is_administrator
     assert user.email_verified_at is not None
     sign_in(client, "eka@example.com")
@@ -45,7 +46,9 @@ def test_an_existing_account_is_promoted_only_on_request(portal, monkeypatch, ay
     assert _run(portal, "create-administrator", ayu.email, "--promote").exit_code == 0
     db.session.rollback()
     db.session().expire_all()
-    assert queries.user_by_email(db.session(), ayu.email).is_administrator
+    user = queries.user_by_email(db.session(), ayu.email)
+    assert user is not None
+    assert user.is_administrator
 
 
 def test_users_are_listed(portal, ayu, dewi):

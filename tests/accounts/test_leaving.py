@@ -102,11 +102,18 @@ def test_an_invented_choice_is_no_choice(client, ayu):
     assert _leave(client, choice="KEEP\x00IT", confirmation=ayu.email).status_code == 409
 
 
-def test_nobody_leaves_while_an_app_is_running(client, ayu, monkeypatch):
+@pytest.mark.parametrize("query, told", [("live_count", "still running"), ("open_payments", "still open")])
+def test_what_stands_in_the_way_is_shown_instead_of_the_form(client, ayu, monkeypatch, query, told):
+    from portal.payments import queries as payments
     from portal.subscriptions import queries as subscriptions
 
-    monkeypatch.setattr(subscriptions, "live_count", lambda session, customer_id: 2)
+    if query == "live_count":
+        monkeypatch.setattr(subscriptions, query, lambda session, customer_id: 2)
+    else:
+        monkeypatch.setattr(payments, query, lambda session, customer_id: ["one"])
     sign_in(client, ayu.email)
-    assert "still running" in client.get("/profile/deactivation", headers=ENGLISH).text
+    page = client.get("/profile/deactivation", headers=ENGLISH).text
+    assert told in page
+    assert 'name="current"' not in page
     assert _leave(client).status_code == 409
     assert _is_active(ayu)

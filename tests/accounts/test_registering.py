@@ -37,6 +37,7 @@ def test_registering_makes_a_user_with_a_customer_of_their_own(client, session):
     membership = session.scalars(select(Membership)).one()
     assert membership.role == MembershipRole.OWNER
     customer = queries.customer_of(session, user.id)
+    assert customer is not None
     assert (customer.name, customer.billing_email) == ("Ayu Lestari", "ayu@example.com")
     assert mailbox.codes("ayu@example.com") == ["verify_email"]
     assert session.scalars(select(AuditEntry.action)).all() == ["user.registered"]

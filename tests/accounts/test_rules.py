@@ -160,8 +160,17 @@ def test_every_listed_common_password_is_refused():
     ],
 )
 def test_nobody_leaves_running_apps_or_credit_behind_unasked(live, credit, choice, confirmed, problem):
-    found = rules.departure_problem(live_subscriptions=live, credit=credit, choice=choice, confirmed=confirmed)
+    found = rules.departure_problem(
+        live_subscriptions=live, open_top_ups=0, credit=credit, choice=choice, confirmed=confirmed
+    )
     assert found == problem
+
+
+def test_nobody_leaves_while_money_may_still_arrive():
+    found = rules.departure_problem(
+        live_subscriptions=0, open_top_ups=1, credit=0, choice=Departure.NOTHING_LEFT, confirmed=True
+    )
+    assert found is DepartureProblem.OPEN_TOP_UPS
 
 
 @pytest.mark.parametrize("wanted", ["/wallet/", "/top-ups/new?amount=50000&intent=x", "/catalog/n8n#plans", "/a//b"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flask import current_app, flash, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -18,6 +20,8 @@ from portal.accounts.views import blueprint, letters
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.money import Money
+from portal.payments import queries as payments
+from portal.subscriptions import queries as subscriptions
 from portal.wallet import actions as wallet_actions
 from portal.wallet import queries as wallet
 from portal.web import htmx, limits
@@ -43,30 +47,41 @@ def deactivate() -> Response:
         return _page(form, status=409)
 
 
-def _page(form: DeactivationForm, *, status: int) -> Response:
-    live, credit = _holdings(db.session())
-    return htmx.render("accounts/deactivation.html", form=form, live=live, credit=credit, status=status)
+@dataclass(frozen=True)
+class Holdings:
+    """What a customer still has with us."""
+
+    live_subscriptions: int
+    open_top_ups: int
+    credit: Money
 
 
-def _holdings(session: Session) -> tuple[int, Money]:
-    """How many subscriptions live, and what credit is left."""
-    from portal.subscriptions import queries as subscriptions
-
+def _holdings(session: Session) -> Holdings:
     customer_id = current_customer().id
-    return subscriptions.live_count(session, customer_id), wallet.available(session, customer_id)
+    return Holdings(
+        live_subscriptions=subscriptions.live_count(session, customer_id),
+        open_top_ups=len(payments.open_payments(session, customer_id)),
+        credit=wallet.available(session, customer_id),
+    )
+
+
+def _page(form: DeactivationForm, *, status: int) -> Response:
+    return htmx.render("accounts/deactivation.html", form=form, holdings=_holdings(db.session()), status=status)
 
 
 def _leave(form: DeactivationForm) -> Response:
     now = clock.now()
     with transaction() as session:
         user = _held(session, form)
-        live, credit = _holdings(session)
+        holdings = _holdings(session)
+        credit = holdings.credit.amount
         actions.deactivate(
             session,
             user,
-            live_subscriptions=live,
-            credit=credit.amount,
-            choice=form.departure(credit=credit.amount),
+            live_subscriptions=holdings.live_subscriptions,
+            open_top_ups=holdings.open_top_ups,
+            credit=credit,
+            choice=form.departure(credit=credit),
             confirmed=rules.normal_email(form.confirmation.data or "") == user.email,
             now=now,
             ip_address=request.remote_addr or "",
@@ -81,7 +96,7 @@ def _leave(form: DeactivationForm) -> Response:
 def _ask_for_payout(form: DeactivationForm) -> Response:
     with transaction() as session:
         user = _held(session, form)
-        credit = _holdings(session)[1].amount
+        credit = _holdings(session).credit.amount
         actions.ask_for_payout(session, user, credit=credit, now=clock.now(), ip_address=request.remote_addr or "")
     current_app.logger.warning("payout.requested user=%s credit=%s", user.id, credit)
     flash(

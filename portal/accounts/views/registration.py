@@ -23,7 +23,6 @@ from portal.core.db import db, transaction
 from portal.web import htmx, limits
 from portal.web.guards import anyone, customer, visitor
 from portal.web.limits import limiter
-from portal.web.views import to
 
 
 @blueprint.route("/register", methods=["GET", "POST"])
@@ -70,7 +69,7 @@ def _open_account(form: RegisterForm) -> Response:
         )
     sessions.set_cookie(token, remember=False)
     flash(_("Welcome, %(name)s. Your account is open.", name=user.name), "success")
-    return htmx.leave_for(rules.return_path(request.args.get("next"), to("dashboard.overview")))
+    return htmx.leave_for(rules.return_path(request.args.get("next"), url_for("dashboard.overview")))
 
 
 def _tell_owner(email: str) -> None:
@@ -116,4 +115,4 @@ def resend_verification() -> Response:
         with transaction() as session:
             letters.send_verification(session, current_user, now=now)
         flash(_("We sent the link again to %(address)s.", address=current_user.email), "success")
-    return htmx.leave_for(sessions.page_before() or to("dashboard.overview"))
+    return htmx.leave_for(sessions.page_before() or url_for("dashboard.overview"))

@@ -16,7 +16,6 @@ from portal.core.db import transaction
 from portal.web import htmx, limits
 from portal.web.guards import anyone, visitor
 from portal.web.limits import limiter
-from portal.web.views import to
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
@@ -64,7 +63,7 @@ def _open_session(form: SignInForm) -> Response:
             letters.tell_new_device(session, user, user_agent=agent, ip_address=address, now=now)
         token = sessions.start(session, user, remember=remember, now=now, ip_address=address, user_agent=agent)
     sessions.set_cookie(token, remember=remember)
-    return htmx.leave_for(rules.return_path(request.args.get("next"), to("dashboard.overview")))
+    return htmx.leave_for(rules.return_path(request.args.get("next"), url_for("dashboard.overview")))
 
 
 @blueprint.post("/sign-out")
