@@ -47,15 +47,19 @@ class Ownership:
             self.sets[owner] = self.sets[owner] - paths
 
     def forget_missing(self, obj: Object, time: str) -> None:
-        """Drops what the object no longer has; `stringData` stays, as on the real server."""
+        """Drops what the object no longer has; `stringData` stays, and so does a map that is empty now."""
         for owner, paths in self.sets.items():
-            kept = {path for path in paths if path[0] == "f:stringData" or value_at(obj, path) is not MISSING}
+            kept = {path for path in paths if _is_kept(path) or value_at(obj, path) is not MISSING}
             if kept != paths:
                 self.sets[owner], self.times[owner] = kept, time
 
     def entries(self, api_version: str) -> list[dict[str, Any]]:
         rows = [_entry(owner, paths, self.times[owner], api_version) for owner, paths in self.sets.items() if paths]
         return sorted(rows, key=lambda row: (row["operation"], row["time"], row["manager"]))
+
+
+def _is_kept(path: tuple[str, ...]) -> bool:
+    return path[0] == "f:stringData" or path[-1] in ("f:annotations", "f:labels")
 
 
 def _entry(owner: Owner, paths: FieldSet, time: str, api_version: str) -> dict[str, Any]:

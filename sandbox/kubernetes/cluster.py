@@ -72,13 +72,13 @@ class Cluster:
             self.store.changed.notify_all()
 
     def settle(self, ticks_max: int = 400) -> None:
-        """Advances until two seconds have passed without a change of any object."""
+        """Advances until nothing has changed for longer than a start and a stop take."""
         quiet = 0
         for _ in range(ticks_max):
             before = self.store.version
             self.advance(TICK_S)
             quiet = quiet + 1 if self.store.version == before else 0
-            if quiet >= 2 / TICK_S:
+            if quiet * TICK_S > self.start_s + self.stop_s + 1:
                 return
 
     def _run(self) -> None:

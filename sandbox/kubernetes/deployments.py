@@ -59,8 +59,9 @@ class _Pass:
             self._write_status(self._counted_status())
         elif self._is_scaling():
             self._sync_revision()
+            status = self._counted_status()  # from before the scaling, as the original does
             self._scale_proportionally()
-            self._write_status(self._counted_status())
+            self._write_status(status)
         elif self.spec["strategy"]["type"] == "Recreate":
             self._recreate()
         else:

@@ -196,6 +196,8 @@ def apply(call: Call, body: Object) -> Answer:
     schema.check_applied(resource, body)
     old = call.store.get(resource, call.address.namespace, call.address.name)
     obj = _without_type(body)
+    if obj.get("data"):  # a null in a map of strings is the empty string
+        obj["data"] = {key: "" if value is None else value for key, value in obj["data"].items()}
     meta = obj["metadata"]
     if meta.get("namespace", call.address.namespace) != call.address.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
@@ -232,12 +234,12 @@ def _apply_new(call: Call, obj: Object) -> Object:
 
 
 def _pruned(obj: Any) -> Any:
-    """Without nulls in maps, except in `data`, where null is the empty string."""
+    """Without the nulls, which mean nothing in an applied body."""
     if isinstance(obj, list):
         return [_pruned(item) for item in obj]
     if not isinstance(obj, dict):
         return obj
-    return {key: value if key == "data" else _pruned(value) for key, value in obj.items() if value is not None}
+    return {key: _pruned(value) for key, value in obj.items() if value is not None}
 
 
 def _apply_change(call: Call, old: Object, obj: Object) -> Object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from . import listing
@@ -35,24 +36,17 @@ def check_options(call: Call) -> None:
 
 
 def stream(call: Call) -> Iterator[bytes]:
-    """The lines of one watch. Selectors and versions are read before the first line is made."""
+    """The lines of one watch. All that can be refused or missed is settled before the first line is asked for."""
     check_options(call)
-    listing.matching(call, [])  # a broken selector is refused here, not inside the stream
     text = call.query.get("resourceVersion", "")
     since = listing.parse_version(text) if text else 0
-    return _lines(call, since)
-
-
-def _lines(call: Call, since: int) -> Iterator[bytes]:
-    store = call.store
-    with store.lock:
-        is_forgotten = bool(since) and since < store.oldest
-        opening, cursor = ([], 0) if is_forgotten else _opening(call, since)
-    if is_forgotten:
-        yield _line("ERROR", _too_old(since, store.oldest))
-        return
-    yield from opening
-    yield from _live(call, max(cursor, since))
+    with call.store.lock:
+        listing.matching(call, [])  # a broken selector is refused here, not inside the stream
+        ends_at_s = call.cluster.clock.now_s() + float(call.query.get("timeoutSeconds") or TIMEOUT_S)
+        if since and since < call.store.oldest:
+            return iter([_line("ERROR", _too_old(since, call.store.oldest))])
+        opening, cursor = _opening(call, since)
+    return chain(opening, _live(call, max(cursor, since), ends_at_s))
 
 
 def _opening(call: Call, since: int) -> tuple[list[bytes], int]:
@@ -67,23 +61,22 @@ def _opening(call: Call, since: int) -> tuple[list[bytes], int]:
     return lines, call.store.version
 
 
-def _live(call: Call, cursor: int) -> Iterator[bytes]:
+def _live(call: Call, cursor: int, ends_at_s: float) -> Iterator[bytes]:
     """Until timeoutSeconds have passed on the stand-in's clock."""
     now_s = call.cluster.clock.now_s
-    timeout_s = float(call.query.get("timeoutSeconds") or TIMEOUT_S)
-    ends_at_s = now_s() + timeout_s
     wants_bookmarks = call.query.get("allowWatchBookmarks") == "true"
-    bookmark_at_s = now_s() + min(BOOKMARK_EVERY_S, max(0.0, timeout_s - 1))
+    bookmark_at_s = min(now_s() + BOOKMARK_EVERY_S, ends_at_s - 1)
     while not call.cluster.is_closing:
         with call.store.lock:
             lines, cursor = _since(call, cursor)
-            if not lines and now_s() < ends_at_s:
+            is_over = not lines and now_s() >= ends_at_s
+            if not lines and not is_over:
                 call.store.changed.wait(0.25)
         yield from lines
         if wants_bookmarks and now_s() >= bookmark_at_s:
             bookmark_at_s = now_s() + BOOKMARK_EVERY_S
             yield _bookmark(call, {})
-        if not lines and now_s() >= ends_at_s:
+        if is_over:
             return
 
 

@@ -247,7 +247,7 @@ BEFORE: dict[str, dict[int, Scene]] = {
     "09i-fail-command-missing": {0: ill("command-missing")},
     "09l-fail-liveness": {0: ill("liveness")},
     "09m-fail-bad-update-keeps-old": {0: lambda world: (world.run(ordinary()), ill("image-not-found", image="*:9.9")(world)) and None},
-    "10-scale-to-zero-and-back": {0: _annotated, 10: settle, 11: ticks(3), 12: settle, 14: ticks(5)},
+    "10-scale-to-zero-and-back": {0: _annotated, 10: settle, 11: ticks(3), 12: settle, 14: ticks(1)},
     "11-restart": {0: _running(), 11: ticks(1)},
     "12-delete": {0: _running(), 6: _running(), 10: _running(), 15: lambda world: world.apply(without_deadline()),
                   19: _two_running, 21: _with_claim, 24: _delete_user},
