@@ -1,5 +1,50 @@
-"""Pages of catalog."""
+"""Pages of the catalog: all services, and one service with its plans."""
 
-from flask import Blueprint
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from portal.catalog import queries
+from portal.catalog.filters import PRICE_CEILINGS, from_arguments
+from portal.catalog.models import Interval
+from portal.core.db import db
+from portal.instances.apps import app_template
+from portal.instances.errors import UnknownApp
+from portal.web import htmx
+from portal.web.guards import anyone
 
 blueprint = Blueprint("catalog", __name__)
+
+
+@blueprint.get("/")
+@anyone
+def index() -> Response:
+    """All services, or those that match; htmx gets the results alone, while somebody types."""
+    filters, session = from_arguments(request.args), db.session()
+    facets = None if htmx.asked() else queries.facets(session)
+    return htmx.render(
+        "catalog/index.html",
+        partial="catalog/_results.html",
+        cards=queries.cards(session, filters),
+        filters=filters,
+        facets=facets,
+        price_ceilings=PRICE_CEILINGS,
+    )
+
+
+@blueprint.get("/<slug>")
+@anyone
+def service(slug: str) -> Response:
+    """One service; its plans and free slots are one region, which looks again every twenty seconds."""
+    interval = Interval.YEARLY if request.args.get("interval") == Interval.YEARLY else Interval.MONTHLY
+    try:
+        template = app_template(slug)
+    except UnknownApp:
+        template = None
+    return htmx.render(
+        "catalog/service.html",
+        partial="catalog/_plans.html",
+        service=queries.service(db.session(), slug),
+        template=template,
+        interval=interval,
+    )

@@ -1,5 +1,31 @@
-"""Pages of dashboard."""
+"""The customer's home page: what they have, what it costs, what is due, what changed."""
 
-from flask import Blueprint
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from portal.accounts.sessions import current_customer
+from portal.core import clock
+from portal.core.db import db
+from portal.dashboard import queries
+from portal.web import htmx
+from portal.web.guards import customer
 
 blueprint = Blueprint("dashboard", __name__)
+
+
+@blueprint.get("/")
+@customer
+def overview() -> Response:
+    """Everything at a glance; htmx gets the apps alone, while one of them is being set up."""
+    session, customer_id = db.session(), current_customer().id
+    running = queries.apps(session, customer_id)
+    if htmx.asked():
+        return htmx.render("dashboard/overview.html", partial="dashboard/_apps.html", running=running)
+    return htmx.render(
+        "dashboard/overview.html",
+        running=running,
+        due=queries.due_soon(running, now=clock.now()),
+        pending=queries.pending_payments(session, customer_id),
+        activity=queries.activity(session, customer_id),
+    )

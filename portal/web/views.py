@@ -6,11 +6,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, current_app, make_response, redirect, request, url_for
+from flask_babel import get_locale
+from flask_babel import gettext as _
 from werkzeug.routing import BuildError
 
 from config import settings
 from portal.catalog import queries as catalog
+from portal.core import switches
 from portal.core.db import db
+from portal.payments.rules import METHODS
 from portal.web import htmx, languages, states
 from portal.web.guards import anyone
 
@@ -30,6 +34,12 @@ def to(endpoint: str, **values: Any) -> str:
         return "#"
 
 
+@blueprint.app_template_filter()
+def localized(texts: dict[str, str]) -> str:
+    """A text kept by language, in the reader's; English where a translation is missing."""
+    return texts.get(str(get_locale())) or texts.get("en", "")
+
+
 @blueprint.get("/")
 @anyone
 def home() -> Response:
@@ -41,14 +51,20 @@ def home() -> Response:
 @anyone
 def help() -> Response:
     """How credit, top-ups and refunds work, and whom to ask."""
-    return htmx.render("web/help.html")
+    return htmx.render("web/help.html", methods=METHODS.values())
 
 
 @blueprint.get("/status")
 @anyone
 def status() -> Response:
-    """Whether the portal works, in the operator's words."""
-    return htmx.render("web/status.html")
+    """What works, by the operational switches, and the operator's own words."""
+    session = db.session()
+    parts = [
+        (_("Portal and sign-in"), True),
+        (_("Top-ups"), not switches.value(session, switches.Switch.NO_TOP_UPS)),
+        (_("Setting up new apps"), not switches.value(session, switches.Switch.NO_PROVISIONING)),
+    ]
+    return htmx.render("web/status.html", parts=parts)
 
 
 @blueprint.get("/language/<language>")

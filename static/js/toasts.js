@@ -16,7 +16,7 @@ schedule();
 function add(text, tone) {
   if ([...region.querySelectorAll("[data-toast] p")].some((words) => words.textContent === text)) return;
   const note = document.createElement("div");
-  note.className = `toast-note toast-${tone}`;
+  note.className = `toast-note toast-note-${tone}`;
   note.dataset.toast = "";
   const words = document.createElement("p");
   words.textContent = text;
@@ -30,7 +30,7 @@ function add(text, tone) {
 function schedule() {
   for (const note of region.querySelectorAll("[data-toast]:not([data-seen])")) {
     note.dataset.seen = "";
-    const good = note.matches(".toast-success, .toast-info");
+    const good = note.matches(".toast-note-success, .toast-note-info");
     if (good) setTimeout(() => leave(note), GOOD_NEWS_STAYS_MS);
   }
 }
