@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from werkzeug.wrappers import Request, Response
 
-from . import control, kinds, listing, logs, patches, rbac, reviews, verbs, watch
+from . import control, kinds, listing, logs, patches, rbac, reviews, scale, verbs, watch
 from .cluster import Cluster
 from .faults import Fault
 from .rbac import Account
@@ -211,7 +211,7 @@ class _Dispatch:
 
     def _get(self) -> Any:
         if self.address.subresource == "scale":
-            return verbs.read_scale(self.call)
+            return scale.read_scale(self.call)
         if self.address.subresource == "log":
             return self._log()
         return verbs.read(self.call)
@@ -235,12 +235,13 @@ class _Dispatch:
         if kind in _APPLY:
             self._check_apply_options()
             if self.address.subresource == "scale":
-                return verbs.apply_scale(self.call, body)
+                return scale.apply_scale(self.call, body)
             return verbs.apply(self.call, body)
         if "force" in self.call.query:
             self._refuse_option(forbidden_field("force", "may not be specified for non-apply patch"))
         change = _PATCHES[kind]
-        return verbs.patch(self.call, lambda old: change(old, body))
+        patch = scale.patch_scale if self.address.subresource == "scale" else verbs.patch
+        return patch(self.call, lambda old: change(old, body))
 
     def _check_apply_options(self) -> None:
         manager = self.call.query.get("fieldManager", "")

@@ -103,12 +103,16 @@ def _nodes(cluster: Cluster, root: str) -> str:
 def _namespace(cluster: Cluster, namespace: Object) -> str:
     name = namespace["metadata"]["name"]
     rows = "".join(
-        f"<tr><td>{BY_KEY[key[0]].kind}</td><td>{escape(key[2])}</td><td>{escape(_summary(BY_KEY[key[0]].kind, obj))}</td></tr>"
+        _row(BY_KEY[key[0]].kind, key[2], obj)
         for key, obj in sorted(cluster.store.objects.items())
         if key[1] == name and key[0] != EVENTS.key
     )
-    phase = namespace["status"]["phase"]
-    return f"<h2>{escape(name)} <small>{phase}</small></h2><table><tr><th>Kind</th><th>Name</th><th>State</th></tr>{rows}</table>"
+    head = f"<h2>{escape(name)} <small>{namespace['status']['phase']}</small></h2>"
+    return f"{head}<table><tr><th>Kind</th><th>Name</th><th>State</th></tr>{rows}</table>"
+
+
+def _row(kind: str, name: str, obj: Object) -> str:
+    return f"<tr><td>{kind}</td><td>{escape(name)}</td><td>{escape(_summary(kind, obj))}</td></tr>"
 
 
 def _summary(kind: str, obj: Object) -> str:

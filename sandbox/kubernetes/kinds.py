@@ -32,6 +32,10 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def qualified_kind(self) -> str:
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+    @property
     def key(self) -> str:
         return f"{self.group}/{self.plural}" if self.group else self.plural
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import copy
 import re
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from . import events, logs, podstatus, quantities
-from .kinds import CLAIMS, CONFIG_MAPS, NODES, PODS, SECRETS
+from . import events, logs, podstatus, scheduler
+from .kinds import CONFIG_MAPS, PODS, SECRETS
 from .store import Object
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ BACKOFF_MAX_S = 300
 PULL_RETRY_S = 5.0
 LINGER_S = 0.75
 BETWEEN_PODS_S = 0.5
-_PREEMPTION = (
-    "no new claims to deallocate, preemption: {0} nodes are available: 1 Preemption is not helpful for scheduling."
-)
 
 
 def tick(cluster: Cluster) -> None:
@@ -83,8 +79,7 @@ class _Step:
     # scheduling
 
     def _seen(self) -> None:
-        nodes = self.cluster.store.list(NODES)
-        obstacle, node = self._place(nodes)
+        obstacle, node = scheduler.place(self.cluster, self.pod)
         if node is None:
             if self.life.get("unschedulable") != obstacle:
                 events.record_scheduling(self.cluster, (PODS, self.pod), "FailedScheduling", obstacle)
@@ -96,46 +91,6 @@ class _Step:
         meta = self.pod["metadata"]
         message = f"Successfully assigned {meta['namespace']}/{meta['name']} to {self.spec['nodeName']}"
         events.record_scheduling(self.cluster, (PODS, self.pod), "Scheduled", message)
-
-    def _place(self, nodes: list[Object]) -> tuple[str, Object | None]:
-        """Why the pod fits nowhere, or the node it goes to."""
-        open_nodes = [node for node in nodes if not node["spec"].get("unschedulable") and _is_node_ready(node)]
-        count = f"0/{len(nodes)}"
-        claim_problem = self._claim_problem()
-        if claim_problem:
-            return f"{count} nodes are available: {claim_problem} not found", None
-        if not open_nodes:
-            return self._nowhere(count, f"{len(nodes)} node(s) were unschedulable"), None
-        if self._ailment("unschedulable"):
-            return self._nowhere(count, f"{len(nodes)} Insufficient cpu"), None
-        for name in ("cpu", "memory"):
-            open_nodes = [node for node in open_nodes if self._free(node, name) >= _request(self.spec, name)]
-            if not open_nodes:
-                return self._nowhere(count, f"{len(nodes)} Insufficient {name}"), None
-        return "", max(open_nodes, key=lambda node: self._free(node, "memory"))
-
-    def _nowhere(self, count: str, why: str) -> str:
-        return f"{count} nodes are available: {why}. {_PREEMPTION.format(count)}"
-
-    def _free(self, node: Object, name: str) -> Fraction:
-        taken = sum(
-            _request(pod["spec"], name)
-            for pod in self.cluster.store.list(PODS)
-            if pod["spec"].get("nodeName") == node["metadata"]["name"]
-        )
-        return quantities.parse(node["status"]["allocatable"][name]) - taken
-
-    def _claim_problem(self) -> str:
-        for volume in self.spec.get("volumes", []):
-            name = volume.get("persistentVolumeClaim", {}).get("claimName")
-            if name is None:
-                continue
-            claim = self.cluster.store.get(CLAIMS, self.pod["metadata"]["namespace"], name)
-            if claim is None or self._ailment("volume-missing"):
-                return f'persistentvolumeclaim "{name}" not found.'
-            if claim["status"]["phase"] != "Bound":
-                return "pod has unbound immediate PersistentVolumeClaims."
-        return 'persistentvolumeclaim "data" not found.' if self._ailment("volume-missing") else ""
 
     # starting
 
@@ -402,15 +357,6 @@ class _Step:
             self.life["state"] = {"terminated": end}
         gone_at_s = self.now_s + LINGER_S
         self.life |= {"stage": "stopped", "ready": False, "phase": "Failed", "gone_at_s": gone_at_s}
-
-
-def _request(spec: dict[str, Any], name: str) -> Fraction:
-    requests = [item.get("resources", {}).get("requests", {}).get(name, "0") for item in spec["containers"]]
-    return sum((quantities.parse(value) for value in requests), Fraction(0))
-
-
-def _is_node_ready(node: Object) -> bool:
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
 
 
 def _is_image_name(image: str) -> bool:

@@ -180,8 +180,6 @@ def patch(call: Call, change: Callable[[Object], Object]) -> Answer:
     """Any patch but apply; `change` makes the new object out of the old one."""
     check_options(call, "PatchOptions")
     old = call.find()
-    if call.address.subresource == "scale":
-        return 200, _scale(call, old, change(scale_of(old)), "Update")
     new = change(copy.deepcopy(old))
     if call.address.subresource != "status":
         call.warnings += schema.check_posted(call.resource, new, call.query.get("fieldValidation", "Warn"))
@@ -246,19 +244,20 @@ def _apply_change(call: Call, old: Object, obj: Object) -> Object:
     obj.pop("status", None)
     force = call.query.get("force") == "true"
     version, now = call.resource.api_version, call.cluster.clock.stamp()
-    _check_version(call, old, obj["metadata"])
+    check_version(call, old, obj["metadata"])
     merged, ownership = apply_fields(old, obj, call.owner("Apply"), force=force, api_version=version, time=now)
     return _store_change(call, old, merged, ownership, uid=obj["metadata"].get("uid"))
 
 
-def _check_version(call: Call, old: Object, meta: dict[str, Any]) -> None:
+def check_version(call: Call, old: Object, meta: dict[str, Any]) -> None:
+    """409 when the caller's resourceVersion is not the one in record."""
     version = meta.get("resourceVersion")
     if version and version != old["metadata"]["resourceVersion"]:
         raise stale(call.resource, call.address.name)
 
 
 def _update(call: Call, old: Object, new: Object) -> Object:
-    _check_version(call, old, new["metadata"])
+    check_version(call, old, new["metadata"])
     if call.address.subresource == "status":
         new = copy.deepcopy(old) | {"status": new.get("status", {})}
         return shown(call.resource, new if call.is_dry else call.store.update(call.resource, new))
@@ -278,7 +277,6 @@ _SERVER_META = (
     "generation",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
-) + (
     "namespace",
     "resourceVersion",
     "managedFields",
@@ -335,51 +333,6 @@ def _has_new_generation(resource: Resource, old: Object, new: Object) -> bool:
     return old.get("spec") != new.get("spec") or is_noted
 
 
-# the scale subresource
-
-
-def scale_of(obj: Object) -> Object:
-    """The Scale of a Deployment; a zero is left out of its spec, and there the surprises begin."""
-    meta, replicas = obj["metadata"], obj["spec"]["replicas"]
-    kept = {key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
-    selector = ",".join(f"{key}={value}" for key, value in sorted(obj["spec"]["selector"]["matchLabels"].items()))
-    status = {"replicas": obj["status"].get("replicas", 0), "selector": selector}
-    spec = {"replicas": replicas} if replicas else {}
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": kept, "spec": spec, "status": status}
-
-
-def read_scale(call: Call) -> Answer:
-    return 200, scale_of(call.find())
-
-
-def apply_scale(call: Call, body: Object) -> Answer:
-    check_options(call, "PatchOptions")
-    return 200, _scale(call, call.find(), body, "Apply")
-
-
-def _scale(call: Call, old: Object, scale: Object, operation: str) -> Object:
-    _check_version(call, old, scale.get("metadata", {}))
-    replicas = scale.get("spec", {}).get("replicas", 0)
-    if replicas < 0:
-        cause = bad_value("spec.replicas", replicas, "must be greater than or equal to 0")
-        raise invalid("Scale", "autoscaling", call.address.name, [cause])
-    new = copy.deepcopy(old)
-    new["spec"]["replicas"] = replicas
-    owner, path, now = call.owner(operation), ("f:spec", "f:replicas"), call.cluster.clock.stamp()
-    ownership = Ownership(old)
-    if operation == "Apply":
-        force = call.query.get("force") == "true"
-        body = {"spec": {"replicas": replicas}}
-        _, ownership = apply_fields(old, body, owner, force=force, api_version="apps/v1", time=now)
-    elif replicas != old["spec"]["replicas"]:
-        ownership.take_from_others(owner, {path})
-        ownership.set(owner, {path} if replicas else set(), now)
-    if replicas != old["spec"]["replicas"]:
-        new["metadata"]["generation"] += 1
-    new["metadata"]["managedFields"] = ownership.entries(call.resource.api_version)
-    return scale_of(new if call.is_dry else call.store.update(call.resource, new))
-
-
 # deleting
 
 
@@ -423,13 +376,9 @@ def _check_preconditions(call: Call, obj: Object, wanted: dict[str, str]) -> Non
         word, given, found = ("UID", uid, meta["uid"]) if uid else ("ResourceVersion", version, meta["resourceVersion"])
         why = f"the {word} in the precondition ({given}) does not match the {word} in record ({found}). "
         refusal = stale(resource, call.address.name, why + "The object might have been deleted and then recreated")
-        refusal.message = refusal.message.replace(f"on {resource.qualified} ", f"on {_qualified_kind(resource)} ")
+        refusal.message = refusal.message.replace(f"on {resource.qualified} ", f"on {resource.qualified_kind} ")
         refusal.details = (refusal.details or {}) | {"kind": resource.kind}
         raise refusal
-
-
-def _qualified_kind(resource: Resource) -> str:
-    return f"{resource.kind}.{resource.group}" if resource.group else resource.kind
 
 
 def delete_collection(call: Call, body: Object, items: list[Object]) -> Answer:

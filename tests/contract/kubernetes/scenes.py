@@ -235,6 +235,11 @@ def _no_token(world: World) -> None:
     world.tokens["nobody"] = ""
 
 
+def _broken_update(world: World) -> None:
+    world.run(ordinary())
+    world.cluster.add_fault("image-not-found", image="*:9.9")
+
+
 BEFORE: dict[str, dict[int, Scene]] = {
     "02-apply-every-kind": {11: settle},
     "05-errors": {26: _bound_claims, 37: _opaque_secret},
@@ -246,7 +251,7 @@ BEFORE: dict[str, dict[int, Scene]] = {
     "09g-fail-oom-killed": {0: ill("oom-killed")},
     "09i-fail-command-missing": {0: ill("command-missing")},
     "09l-fail-liveness": {0: ill("liveness")},
-    "09m-fail-bad-update-keeps-old": {0: lambda world: (world.run(ordinary()), ill("image-not-found", image="*:9.9")(world)) and None},
+    "09m-fail-bad-update-keeps-old": {0: _broken_update},
     "10-scale-to-zero-and-back": {0: _annotated, 10: settle, 11: ticks(3), 12: settle, 14: ticks(1)},
     "11-restart": {0: _running(), 11: ticks(1)},
     "12-delete": {0: _running(), 6: _running(), 10: _running(), 15: lambda world: world.apply(without_deadline()),
