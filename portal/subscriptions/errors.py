@@ -24,3 +24,8 @@ class PriceChanged(Conflict):
 
 class SubscriptionNotFound(NotFound):
     message = _l("There is no such subscription.")
+
+
+class NoRoomForInstance(Conflict):
+    code = "NO_ROOM_FOR_INSTANCE"
+    message = _l("This subscription runs as many apps as its plan allows, or you pressed twice. Nothing was changed.")

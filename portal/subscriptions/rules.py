@@ -11,6 +11,7 @@ from enum import StrEnum
 from portal.catalog.models import Interval
 from portal.core.clock import JAKARTA, today
 from portal.core.money import Money
+from portal.subscriptions.models import HOLDS_SLOT
 
 MONTHS = {Interval.MONTHLY: 1, Interval.YEARLY: 12}
 
@@ -90,13 +91,13 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Runway:
-    """How far the credit reaches: until `ends_at`, when `stops_first` cannot be paid. Both None: past the horizon.
+    """How far the credit reaches: `until` the renewal that cannot be paid. None: past the horizon.
 
     `missing` is what pays everything that falls due on that day.
     """
 
-    ends_at: datetime | None
-    stops_first: str | None
+    until: datetime | None
+    first_to_stop: str | None
     missing: Money
 
 
@@ -129,3 +130,8 @@ def _falls_due(renewal: Renewal) -> tuple[datetime, str]:
 
 def _renewed(renewal: Renewal) -> Renewal:
     return replace(renewal, due_at=period_end(renewal.due_at, renewal.interval, anchor_day=renewal.anchor_day))
+
+
+def may_add_instance(status: str, *, present: int, most: int) -> bool:
+    """May one more app run under this subscription?"""
+    return status in HOLDS_SLOT and present < most

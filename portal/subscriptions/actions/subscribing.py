@@ -1,4 +1,4 @@
-"""The verbs of subscriptions: subscribe in one transaction, undo it when provisioning fails, end it.
+"""Subscribing: money, slot, subscription, charge, invoice, instance and queued work in one transaction.
 
 Locks are taken in the house's one order: customer, subscription, plan, wallet, instance.
 """
@@ -25,13 +25,12 @@ from portal.instances.models import Instance
 from portal.invoices import actions as invoices
 from portal.invoices.actions import Line as DocumentLine
 from portal.invoices.actions import split_price
-from portal.invoices.models import Document, Series
+from portal.invoices.models import Series
 from portal.notices import actions as notices
 from portal.subscriptions import rules
-from portal.subscriptions.errors import DuplicateSubscription, PriceChanged, SubscriptionNotFound
+from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
 from portal.subscriptions.models import (
     ENDED,
-    HOLDS_SLOT,
     ChargeKind,
     IntentStatus,
     LaunchIntent,
@@ -77,14 +76,15 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
     subscription = _open(session, customer, plan, purchase, price, now=now)
     charge = _charge(session, subscription, plan, now=now)
     _draft_invoice(session, subscription, plan, charge, now=now)
-    _start_instance(session, customer, subscription, plan, now=now)
+    start_instance(session, customer, subscription, plan, now=now)
     _tell_started(session, subscription, plan, charge, now=now)
     _settle_intents(session, subscription, now=now)
     return subscription
 
 
-def sold_plan(session: Session, plan_id: UUID) -> Plan:
-    """The plan with its service and prices, as long as both are for sale; raises `PlanNotSold`."""
+def sold_plan(session: Session, plan_id: UUID, *, still_sold: bool = True) -> Plan:
+    """The plan with its service and prices, as long as both are for sale (unless that does not matter any more);
+    raises `PlanNotSold`."""
     statement = (
         select(Plan)
         .options(joinedload(Plan.service), selectinload(Plan.prices))
@@ -92,7 +92,7 @@ def sold_plan(session: Session, plan_id: UUID) -> Plan:
         .execution_options(populate_existing=True)
     )
     plan = session.scalar(statement)
-    if plan is None or not plan.active or not plan.service.active:
+    if plan is None or (still_sold and not (plan.active and plan.service.active)):
         raise PlanNotSold
     return plan
 
@@ -197,10 +197,11 @@ def _draft_invoice(
     )
 
 
-def _start_instance(
+def start_instance(
     session: Session, customer: Customer, subscription: Subscription, plan: Plan, *, now: datetime
-) -> None:
-    instances.create(
+) -> Instance:
+    """A first or further app of a subscription, with the plan's resources."""
+    return instances.create(
         session,
         customer=customer,
         subscription_id=subscription.id,
@@ -248,138 +249,3 @@ def _settle_intents(session: Session, subscription: Subscription, *, now: dateti
 def _words(plan: Plan, subscription: Subscription) -> dict[str, str]:
     """What lines and notices say of a subscription."""
     return {"app": plan.service.name, "plan": plan.name, "interval": subscription.interval}
-
-
-def fail_provisioning(
-    session: Session, instance_id: UUID, *, code: str, parameters: dict[str, object], now: datetime
-) -> bool:
-    """An app never came up: fences it, gives the money back, ends the subscription, tells the customer. Once.
-
-    Returns False, and changes nothing, when the instance was fenced before or has been running. The slot is freed
-    later, when the cluster confirms that nothing is left of it.
-    """
-    subscription = _locked_of_instance(session, instance_id)
-    instance = instances.locked(session, instance_id)
-    if instance.ready_at is not None or instance.fenced_at is not None:
-        return False
-    refunded = _refund_in_full(session, subscription, now=now)
-    if not instances.fence(session, instance_id, now=now, failure_code=code, failure_parameters=parameters):
-        return False
-    _end(subscription, "provisioning_failed", now=now)
-    notices.tell(
-        session,
-        customer_id=subscription.customer_id,
-        code="instance_failed_refunded",
-        parameters={
-            "app": instance.service_name,
-            "amount": refunded,
-            "reason": code,
-            "instance_id": str(instance_id),
-        },
-        unique_key=f"instance_failed:{instance_id}",
-        now=now,
-    )
-    return True
-
-
-def _refund_in_full(session: Session, subscription: Subscription, *, now: datetime) -> int:
-    """Refunds every charge of a subscription that never ran, by new entries; returns the sum in whole rupiah."""
-    statement = select(SubscriptionCharge).where(SubscriptionCharge.subscription_id == subscription.id)
-    refunded = 0
-    for charge in session.scalars(statement.with_for_update()):
-        due = Money(charge.amount - charge.refunded, charge.currency)
-        if not due or charge.entry_id is None:
-            continue
-        charge.refunded = charge.amount
-        wallet.refund_purchase(
-            session,
-            subscription.customer_id,
-            due,
-            ppn=Money(split_price(due.amount).ppn, due.currency),
-            key=f"refund:{charge.id}",
-            about=Reference("subscription_charge", charge.id),
-            corrects_id=charge.entry_id,
-            line=Line(TransactionType.REFUND, "provisioning_refund", {"app": _service_name(session, subscription)}),
-            now=now,
-        )
-        _draft_credit_note(session, subscription, charge, due, now=now)
-        refunded += due.amount
-    return refunded
-
-
-def _draft_credit_note(
-    session: Session, subscription: Subscription, charge: SubscriptionCharge, amount: Money, *, now: datetime
-) -> None:
-    invoice_id = session.scalars(
-        select(Document.id).where(
-            Document.reference_kind == "subscription_charge",
-            Document.reference_id == charge.id,
-            Document.series == Series.INVOICE,
-        )
-    ).one()
-    invoices.draft(
-        session,
-        customer_id=subscription.customer_id,
-        series=Series.CREDIT_NOTE,
-        reference_kind="subscription_charge",
-        reference_id=charge.id,
-        lines=[DocumentLine("provisioning_refund", {"app": _service_name(session, subscription)}, amount.amount)],
-        now=now,
-        corrects_id=invoice_id,
-    )
-
-
-def _service_name(session: Session, subscription: Subscription) -> str:
-    statement = select(Instance.service_name).where(Instance.subscription_id == subscription.id)
-    return session.scalar(statement.limit(1)) or ""
-
-
-def _end(subscription: Subscription, reason: str, *, now: datetime) -> None:
-    subscription.status, subscription.ended_at, subscription.end_reason = SubscriptionStatus.CANCELLED, now, reason
-
-
-def confirm_clean_up(session: Session, instance_id: UUID, *, now: datetime) -> bool:
-    """The cluster confirmed that nothing labelled is left: frees the slot unless the subscription holds it. Once."""
-    subscription = _locked_of_instance(session, instance_id)
-    if not instances.mark_cleaned_up(session, instance_id, now=now):
-        return False
-    if subscription.status not in HOLDS_SLOT and not _has_unclean_instances(session, subscription.id):
-        catalog.free_slot(session, subscription.plan_id)
-    return True
-
-
-def _has_unclean_instances(session: Session, subscription_id: UUID) -> bool:
-    statement = select(Instance.id).where(Instance.subscription_id == subscription_id, Instance.cleaned_up_at.is_(None))
-    return session.scalar(statement.limit(1)) is not None
-
-
-def delete_instance(session: Session, instance_id: UUID, *, now: datetime) -> bool:
-    """Ends an app for good, at the customer's word: the subscription ends now, without a refund, and its data goes.
-
-    False, and no change, on a repeat. The slot is freed once the cluster confirms the clean-up.
-    """
-    subscription = _locked_of_instance(session, instance_id)
-    instance = instances.locked(session, instance_id)
-    if not instances.fence(session, instance_id, now=now):
-        return False
-    if subscription.live:
-        _end(subscription, "deleted", now=now)
-    notices.tell(
-        session,
-        customer_id=subscription.customer_id,
-        code="instance_deleted",
-        parameters={"app": instance.service_name, "name": instance.name},
-        unique_key=f"instance_deleted:{instance_id}",
-        now=now,
-    )
-    return True
-
-
-def _locked_of_instance(session: Session, instance_id: UUID) -> Subscription:
-    """The instance's subscription, locked before the instance itself, as the lock order wants."""
-    subscription_id = session.scalar(select(Instance.subscription_id).where(Instance.id == instance_id))
-    statement = select(Subscription).where(Subscription.id == subscription_id).with_for_update()
-    subscription = session.scalar(statement.execution_options(populate_existing=True))
-    if subscription is None:
-        raise SubscriptionNotFound
-    return subscription

@@ -1,0 +1,203 @@
+"""The apps of a subscription: one more, one that never came up, one that is deleted, one that is gone.
+
+Locks are taken in the house's one order: customer, subscription, plan, wallet, instance.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Customer
+from portal.catalog import actions as catalog
+from portal.core import switches
+from portal.core.money import Money
+from portal.instances import actions as instances
+from portal.instances.models import Instance
+from portal.invoices import actions as invoices
+from portal.invoices.actions import Line as DocumentLine
+from portal.invoices.actions import split_price
+from portal.invoices.models import Document, Series
+from portal.notices import actions as notices
+from portal.subscriptions import rules
+from portal.subscriptions.actions.subscribing import sold_plan, start_instance
+from portal.subscriptions.errors import NoRoomForInstance, SubscriptionNotFound
+from portal.subscriptions.models import HOLDS_SLOT, Subscription, SubscriptionCharge, SubscriptionStatus
+from portal.wallet import actions as wallet
+from portal.wallet.actions import Line
+from portal.wallet.ledger import Reference
+from portal.wallet.models import TransactionType
+
+
+def add_instance(
+    session: Session, subscription_id: UUID, customer_id: UUID, *, running: int, now: datetime
+) -> Instance:
+    """One more app under the same subscription, up to its plan's `max_instances`; costs nothing more.
+
+    `running` is how many the customer saw when pressing: a repeat of the press finds another number and is refused
+    with `NoRoomForInstance`, like one beyond the limit.
+    """
+    customer = session.get_one(Customer, customer_id, with_for_update=True)
+    switches.refuse_when_on(session, switches.Switch.NO_PROVISIONING)
+    statement = select(Subscription).where(Subscription.id == subscription_id, Subscription.customer_id == customer_id)
+    subscription = session.scalar(statement.with_for_update().execution_options(populate_existing=True))
+    if subscription is None:
+        raise SubscriptionNotFound
+    plan = sold_plan(session, subscription.plan_id, still_sold=False)
+    present = instances_present(session, subscription.id)
+    if running != present or not rules.may_add_instance(subscription.status, present=present, most=plan.max_instances):
+        raise NoRoomForInstance
+    return start_instance(session, customer, subscription, plan, now=now)
+
+
+def instances_present(session: Session, subscription_id: UUID) -> int:
+    """Apps of a subscription that run or may run again."""
+    statement = select(func.count()).where(Instance.subscription_id == subscription_id, Instance.fenced_at.is_(None))
+    return session.scalar(statement) or 0
+
+
+def fail_provisioning(
+    session: Session, instance_id: UUID, *, code: str, parameters: dict[str, object], now: datetime
+) -> bool:
+    """An app never came up: fences it, gives the money back, ends the subscription, tells the customer. Once.
+
+    Returns False, and changes nothing, when the instance was fenced before or has been running. The slot is freed
+    later, when the cluster confirms that nothing is left of it. A further app of a subscription cost nothing:
+    when another one runs, or has run, it alone goes.
+    """
+    subscription = _locked_of_instance(session, instance_id)
+    instance = instances.locked(session, instance_id)
+    if instance.ready_at is not None or instance.fenced_at is not None:
+        return False
+    wasted = instances_present(session, subscription.id) == 1 and not _has_ever_run(session, subscription.id)
+    refunded = _refund_in_full(session, subscription, now=now) if wasted else 0
+    if not instances.fence(session, instance_id, now=now, failure_code=code, failure_parameters=parameters):
+        return False
+    if wasted:
+        _end(subscription, "provisioning_failed", now=now)
+    notices.tell(
+        session,
+        customer_id=subscription.customer_id,
+        code="instance_failed_refunded",
+        parameters={
+            "app": instance.service_name,
+            "amount": refunded,
+            "reason": code,
+            "instance_id": str(instance_id),
+        },
+        unique_key=f"instance_failed:{instance_id}",
+        now=now,
+    )
+    return True
+
+
+def _has_ever_run(session: Session, subscription_id: UUID) -> bool:
+    statement = select(Instance.id).where(Instance.subscription_id == subscription_id, Instance.ready_at.is_not(None))
+    return session.scalar(statement.limit(1)) is not None
+
+
+def _refund_in_full(session: Session, subscription: Subscription, *, now: datetime) -> int:
+    """Refunds every charge of a subscription that never ran, by new entries; returns the sum in whole rupiah."""
+    statement = select(SubscriptionCharge).where(SubscriptionCharge.subscription_id == subscription.id)
+    refunded = 0
+    for charge in session.scalars(statement.with_for_update()):
+        due = Money(charge.amount - charge.refunded, charge.currency)
+        if not due or charge.entry_id is None:
+            continue
+        charge.refunded = charge.amount
+        wallet.refund_purchase(
+            session,
+            subscription.customer_id,
+            due,
+            ppn=Money(split_price(due.amount).ppn, due.currency),
+            key=f"refund:{charge.id}",
+            about=Reference("subscription_charge", charge.id),
+            corrects_id=charge.entry_id,
+            line=Line(TransactionType.REFUND, "provisioning_refund", {"app": _service_name(session, subscription)}),
+            now=now,
+        )
+        _draft_credit_note(session, subscription, charge, due, now=now)
+        refunded += due.amount
+    return refunded
+
+
+def _draft_credit_note(
+    session: Session, subscription: Subscription, charge: SubscriptionCharge, amount: Money, *, now: datetime
+) -> None:
+    invoice_id = session.scalars(
+        select(Document.id).where(
+            Document.reference_kind == "subscription_charge",
+            Document.reference_id == charge.id,
+            Document.series == Series.INVOICE,
+        )
+    ).one()
+    invoices.draft(
+        session,
+        customer_id=subscription.customer_id,
+        series=Series.CREDIT_NOTE,
+        reference_kind="subscription_charge",
+        reference_id=charge.id,
+        lines=[DocumentLine("provisioning_refund", {"app": _service_name(session, subscription)}, amount.amount)],
+        now=now,
+        corrects_id=invoice_id,
+    )
+
+
+def _service_name(session: Session, subscription: Subscription) -> str:
+    statement = select(Instance.service_name).where(Instance.subscription_id == subscription.id)
+    return session.scalar(statement.limit(1)) or ""
+
+
+def _end(subscription: Subscription, reason: str, *, now: datetime) -> None:
+    subscription.status, subscription.ended_at, subscription.end_reason = SubscriptionStatus.CANCELLED, now, reason
+
+
+def confirm_clean_up(session: Session, instance_id: UUID, *, now: datetime) -> bool:
+    """The cluster confirmed that nothing labelled is left: frees the slot unless the subscription holds it. Once."""
+    subscription = _locked_of_instance(session, instance_id)
+    if not instances.mark_cleaned_up(session, instance_id, now=now):
+        return False
+    if subscription.status not in HOLDS_SLOT and not _has_unclean_instances(session, subscription.id):
+        catalog.free_slot(session, subscription.plan_id)
+    return True
+
+
+def _has_unclean_instances(session: Session, subscription_id: UUID) -> bool:
+    statement = select(Instance.id).where(Instance.subscription_id == subscription_id, Instance.cleaned_up_at.is_(None))
+    return session.scalar(statement.limit(1)) is not None
+
+
+def delete_instance(session: Session, instance_id: UUID, *, now: datetime) -> bool:
+    """Ends an app for good, at the customer's word: its data goes, and with the last one the subscription ends now,
+    without a refund.
+
+    False, and no change, on a repeat. The slot is freed once the cluster confirms the clean-up.
+    """
+    subscription = _locked_of_instance(session, instance_id)
+    instance = instances.locked(session, instance_id)
+    if not instances.fence(session, instance_id, now=now):
+        return False
+    if subscription.live and not instances_present(session, subscription.id):
+        _end(subscription, "deleted", now=now)
+    notices.tell(
+        session,
+        customer_id=subscription.customer_id,
+        code="instance_deleted",
+        parameters={"app": instance.service_name, "name": instance.name},
+        unique_key=f"instance_deleted:{instance_id}",
+        now=now,
+    )
+    return True
+
+
+def _locked_of_instance(session: Session, instance_id: UUID) -> Subscription:
+    """The instance's subscription, locked before the instance itself, as the lock order wants."""
+    subscription_id = session.scalar(select(Instance.subscription_id).where(Instance.id == instance_id))
+    statement = select(Subscription).where(Subscription.id == subscription_id).with_for_update()
+    subscription = session.scalar(statement.execution_options(populate_existing=True))
+    if subscription is None:
+        raise SubscriptionNotFound
+    return subscription
