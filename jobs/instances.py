@@ -93,6 +93,25 @@ def clean_up(instance_id: str) -> None:
     return None
 
 
+def repair() -> str:
+    """Every ten minutes: queues work again for what is unfinished and forgotten, its attempts used up."""
+    with transaction() as session:
+        instances = queries.forgotten(session)
+        for instance in instances:
+            _resume(session, instance)
+    return f"{len(instances)} resumed"
+
+
+def _resume(session: Session, instance: Instance) -> None:
+    if instance.fenced_at is not None:
+        outbox.enqueue(session, "instances.clean_up", instance_id=instance.id)
+        return
+    outbox.enqueue(session, "instances.provision", instance_id=instance.id)
+    if instance.deadline_at is not None:  # its chain of looks has ended, and `provision` begins each but once
+        key = actions.roll_out_key(instance)
+        outbox.enqueue(session, "instances.check", instance_id=instance.id, roll_out=key)
+
+
 def _read(instance_id: str) -> Instance | None:
     """The instance as it is now, detached: what is decided from it does not change while the network is slow."""
     session = db.session()

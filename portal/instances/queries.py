@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, exists, or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from portal.core.outbox import OutboxMessage
 from portal.instances.errors import InstanceNotFound
-from portal.instances.models import Instance, InstanceEvent, InstanceSecret
+from portal.instances.models import Instance, InstanceEvent, InstanceSecret, InstanceState
 
 
 def listing(session: Session, customer_id: UUID) -> Sequence[Instance]:
@@ -50,3 +51,19 @@ def events_of_roll_out(session: Session, instance_id: UUID, roll_out: str) -> di
         InstanceEvent.unique_key.startswith(f"{roll_out}:", autoescape=True),
     )
     return {row.code: row.happened_at for row in session.execute(statement)}
+
+
+def forgotten(session: Session, *, limit: int = 200) -> Sequence[Instance]:
+    """Unfinished instances that no queued work will ever look at again: its attempts were used up."""
+    queued = exists().where(
+        OutboxMessage.name.startswith("instances."),
+        OutboxMessage.arguments["instance_id"].astext == cast(Instance.id, String),
+        OutboxMessage.done_at.is_(None),
+        OutboxMessage.failed_at.is_(None),
+    )
+    under_way = Instance.fenced_at.is_(None) & (
+        (Instance.state == InstanceState.PENDING) | Instance.deadline_at.is_not(None)
+    )
+    not_gone = Instance.fenced_at.is_not(None) & Instance.cleaned_up_at.is_(None)
+    statement = select(Instance).where(or_(under_way, not_gone), ~queued).order_by(Instance.id).limit(limit)
+    return session.scalars(statement).all()

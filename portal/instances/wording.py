@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from portal.instances.models import Instance, InstanceEvent, WantedState
+from portal.web.states import Shown
 
 PLAN: dict[str, Any] = {
     "applied": _l("Reserve a place for it"),
@@ -62,6 +63,13 @@ REASONS: dict[str, Any] = {
     "app_unknown": _l("We no longer know how to set up this app. That is our mistake."),
 }
 OTHER_REASON = _l("Something broke on our side.")
+
+PHASES = {
+    "STARTING": Shown(_l("Starting"), "progress", "busy"),
+    "STOPPING": Shown(_l("Stopping"), "progress", "busy"),
+    "DELETING": Shown(_l("Being deleted"), "trash", "busy"),
+}
+"""What is under way, beside the states of `web.states`."""
 
 CLUSTER_EVENTS: dict[str, Any] = {
     "Scheduled": _l("Placed on a server"),

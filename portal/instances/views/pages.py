@@ -19,6 +19,7 @@ from portal.instances.errors import UnknownApp
 from portal.instances.models import Instance, InstanceState
 from portal.provisioning.manifests import shown_credentials
 from portal.subscriptions.models import SubscriptionCharge
+from portal.web.states import Shown, shown
 
 
 def listing_page(instances: Sequence[Instance]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def listing_page(instances: Sequence[Instance]) -> dict[str, Any]:
             "instance": one,
             "icon": icon_of(one.service_slug),
             "address": wanted.address_of(one.name),
-            "phase": phase(one),
+            "shown": shown_state(one),
         }
         for one in instances
     ]
@@ -43,10 +44,11 @@ def instance_page(session: Session, instance: Instance, *, now: datetime) -> dic
         "instance": instance,
         "icon_file": icon_of(instance.service_slug),
         "address": wanted.address_of(instance.name),
-        "phase": phase(instance),
+        "shown": shown_state(instance),
         "unfinished": rules.is_unfinished(instance),
         "first": rules.is_first_roll_out(instance),
         "steps": wording.progress(instance) if instance.deadline_at or failed or instance.state == "PENDING" else [],
+        "stopping": wanted.replicas_of(instance) == 0,
         "elapsed": wording.elapsed(_begun_at(instance), now) if instance.deadline_at else "",
         "limit_minutes": max(1, settings().provision_timeout_s // 60),
         "history": wording.history(instance),
@@ -95,15 +97,9 @@ def permissions(instance: Instance) -> dict[str, bool]:
     }
 
 
-def phase(instance: Instance) -> str:
+def shown_state(instance: Instance) -> Shown:
     """The state to show: what is under way says more than where it came from."""
-    if instance.fenced_at is not None and instance.state == InstanceState.TERMINATED:
-        return InstanceState.TERMINATED if instance.cleaned_up_at else "DELETING"
-    if instance.deadline_at is not None and instance.state != InstanceState.ERROR:
-        if wanted.replicas_of(instance) == 0:
-            return "STOPPING"
-        return "STARTING" if instance.ready_at else InstanceState.PROVISIONING
-    return instance.state
+    return wording.PHASES.get(_phase(instance)) or shown(_phase(instance), "instance")
 
 
 def template_of(instance: Instance) -> AppTemplate | None:
@@ -125,6 +121,16 @@ def icon_of(slug: str) -> str:
 def localized(text: Localized) -> str:
     """The text in the reader's language."""
     return text.en if str(get_locale()) == "en" else text.id
+
+
+def _phase(instance: Instance) -> str:
+    if instance.state == InstanceState.TERMINATED:
+        return InstanceState.TERMINATED if instance.cleaned_up_at else "DELETING"
+    if instance.fenced_at is not None or instance.deadline_at is None or instance.state == InstanceState.ERROR:
+        return instance.state
+    if wanted.replicas_of(instance) == 0:
+        return "STOPPING"
+    return "STARTING" if instance.ready_at else InstanceState.PROVISIONING
 
 
 def _begun_at(instance: Instance) -> datetime:

@@ -15,10 +15,11 @@ from portal.accounts.sessions import current_customer
 from portal.audit import actions as audit
 from portal.core import clock
 from portal.core.db import db, transaction
-from portal.instances import actions, pages, queries, rules, wording
+from portal.instances import actions, queries, rules, wording
 from portal.instances.errors import CannotDelete, InstanceNotFound
 from portal.instances.forms import DeletionForm
 from portal.instances.models import Instance
+from portal.instances.views import pages
 from portal.provisioning import cluster
 from portal.provisioning.errors import ClusterUnavailable, Refused
 from portal.subscriptions import actions as subscriptions
