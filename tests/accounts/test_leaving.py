@@ -9,8 +9,16 @@ from portal.accounts.models import User
 from portal.audit.models import AuditEntry
 from portal.core import clock
 from portal.core.db import db, transaction
+from portal.core.ids import new_id
+from portal.core.money import rupiah
+from portal.payments import actions as payments
+from portal.payments.actions import TopUp
+from portal.subscriptions import actions as subscriptions
+from portal.subscriptions.actions import Purchase
+from portal.wallet import actions as wallet_actions
 from portal.wallet import queries as wallet
 from tests.accounts import mailbox
+from tests.instances.world import PRICE, put_up_for_sale
 from tests.personas import PASSWORD, sign_in
 
 pytest_plugins = ["tests.personas"]
@@ -19,10 +27,6 @@ ENGLISH = {"Accept-Language": "en"}
 
 
 def _give(person, amount):
-    from portal.core.ids import new_id
-    from portal.core.money import rupiah
-    from portal.wallet import actions as wallet_actions
-
     with transaction() as session:
         wallet_actions.adjust(
             session, person.customer_id, rupiah(amount), reason="test", key=str(new_id()), now=clock.now()
@@ -102,15 +106,24 @@ def test_an_invented_choice_is_no_choice(client, ayu):
     assert _leave(client, choice="KEEP\x00IT", confirmation=ayu.email).status_code == 409
 
 
-@pytest.mark.parametrize("query, told", [("live_count", "still running"), ("open_payments", "still open")])
-def test_what_stands_in_the_way_is_shown_instead_of_the_form(client, ayu, monkeypatch, query, told):
-    from portal.payments import queries as payments
-    from portal.subscriptions import queries as subscriptions
+def _subscribe(person):
+    plan_id = put_up_for_sale()
+    _give(person, PRICE)
+    with transaction() as session:
+        purchase = Purchase(plan_id, "MONTHLY", rupiah(PRICE), str(new_id()))
+        subscriptions.subscribe(session, person.customer_id, purchase, now=clock.now())
 
-    if query == "live_count":
-        monkeypatch.setattr(subscriptions, query, lambda session, customer_id: 2)
-    else:
-        monkeypatch.setattr(payments, query, lambda session, customer_id: ["one"])
+
+def _open_top_up(person):
+    with transaction() as session:
+        payments.request_top_up(
+            session, person.customer_id, TopUp(rupiah(50_000), "qris", str(new_id())), now=clock.now()
+        )
+
+
+@pytest.mark.parametrize("tie, told", [(_subscribe, "still running"), (_open_top_up, "still open")])
+def test_what_stands_in_the_way_is_shown_instead_of_the_form(client, ayu, tie, told):
+    tie(ayu)
     sign_in(client, ayu.email)
     page = client.get("/profile/deactivation", headers=ENGLISH).text
     assert told in page
