@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import defaultdict
 from fractions import Fraction
 from typing import Any
 
@@ -177,7 +177,7 @@ _COUNTED = {PODS: "pods", CLAIMS: "persistentvolumeclaims", SERVICES: "services"
 
 def _cost(resource: Resource, obj: Object) -> dict[str, Fraction]:
     """What one object takes from a quota."""
-    cost: Counter[str] = Counter()
+    cost: dict[str, Fraction] = defaultdict(Fraction)
     if resource in _COUNTED:
         cost[_COUNTED[resource]] = Fraction(1)
         cost[f"count/{resource.qualified}"] = Fraction(1)
@@ -193,11 +193,12 @@ def _cost(resource: Resource, obj: Object) -> dict[str, Fraction]:
 
 def used(store: Store, namespace: str) -> dict[str, Fraction]:
     """What the namespace uses of everything a quota may count. Finished pods do not count."""
-    total: Counter[str] = Counter()
+    total: dict[str, Fraction] = defaultdict(Fraction)
     for resource in _COUNTED:
         for obj in store.list(resource, namespace):
             if obj.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
-                total.update(_cost(resource, obj))
+                for name, value in _cost(resource, obj).items():
+                    total[name] += value
     return dict(total)
 
 

@@ -73,7 +73,7 @@ class App:
         return self._spoil(request, fault, response) if fault is not None and fault.after else response
 
     def _note(self, request: Request, status: int, fault: Fault | None) -> None:
-        line = {"at": self.cluster.clock.stamp(), "method": request.method, "path": request.path}
+        line: dict[str, Any] = {"at": self.cluster.clock.stamp(), "method": request.method, "path": request.path}
         line |= {"query": request.args.to_dict(), "status": status, "fault": fault.kind if fault else None}
         self.cluster.journal.append(line)
 
@@ -182,7 +182,7 @@ class _Dispatch:
         if address.subresource and address.subresource not in address.resource.subresources:
             raise no_such_address()
         is_item = bool(address.name)
-        allowed = ("GET", "PUT", "PATCH", "DELETE") if is_item else ("GET", "POST", "DELETE")
+        allowed: tuple[str, ...] = ("GET", "PUT", "PATCH", "DELETE") if is_item else ("GET", "POST", "DELETE")
         if address.subresource == "eviction":
             allowed = ("POST",)
         if self.request.method not in allowed:

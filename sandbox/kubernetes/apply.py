@@ -64,7 +64,7 @@ def _is_kept(path: tuple[str, ...]) -> bool:
 
 def _entry(owner: Owner, paths: FieldSet, time: str, api_version: str) -> dict[str, Any]:
     manager, operation, subresource = owner
-    row = {"manager": manager, "operation": operation, "apiVersion": api_version, "time": time}
+    row: dict[str, Any] = {"manager": manager, "operation": operation, "apiVersion": api_version, "time": time}
     row |= {"fieldsType": "FieldsV1", "fieldsV1": to_fields_v1(paths)}
     return row | ({"subresource": subresource} if subresource else {})
 

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import threading
+import traceback
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,10 @@ class Cluster:
     def _run(self) -> None:
         unsaved_s = 0.0
         while not self._closing.wait(TICK_S):
-            self.tick()
+            try:
+                self.tick()
+            except Exception:
+                traceback.print_exc()  # one broken object must not stop the cluster's time
             unsaved_s += TICK_S
             if unsaved_s >= SAVE_AFTER_S:
                 self.save()

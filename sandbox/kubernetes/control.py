@@ -34,7 +34,7 @@ def respond(cluster: Cluster, request: Request) -> Response:
 
 def _arguments(request: Request) -> dict[str, Any]:
     if request.form:
-        return {key: value for key, value in request.form.items() if value}
+        return {key: value for key, value in request.form.items() if value and key != "go"}
     given = request.args.to_dict()
     if request.get_data():
         given |= json.loads(request.get_data())

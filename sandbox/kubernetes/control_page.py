@@ -56,7 +56,7 @@ def _faults(cluster: Cluster, root: str) -> str:
 
 
 def _scope(fault: dict[str, object]) -> str:
-    plain = {"", "*", None, False}
+    plain: set[object] = {"", "*", None, False}
     shown = {key: value for key, value in fault.items() if key not in ("kind", "id", "pods") and _is_set(value, plain)}
     return ", ".join(f"{key}={value}" for key, value in shown.items())
 

@@ -157,6 +157,7 @@ class _Pass:
 
     def _grow_new(self) -> bool:
         new = self.new_set
+        assert new is not None
         size = new["spec"]["replicas"]
         if size >= self.wanted:
             return self._scale(new, self.wanted)
@@ -165,6 +166,7 @@ class _Pass:
 
     def _shrink_old(self) -> None:
         new = self.new_set
+        assert new is not None
         unavailable_new = new["spec"]["replicas"] - new["status"].get("availableReplicas", 0)
         spare = self._total() - (self.wanted - self._unavailable_max()) - unavailable_new
         if spare <= 0:

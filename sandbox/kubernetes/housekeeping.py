@@ -87,16 +87,15 @@ def _empty(cluster: Cluster, namespace: Object) -> None:
 
 
 def _remains(cluster: Cluster, namespace: Object, left: dict[Resource, list[Object]]) -> list[dict[str, Any]]:
-    rows = [
-        ("DiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered"),
+    rows: list[tuple[str, ...]] = [
+        ("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered"),
         (
-            "GroupVersionParsingFailure",
+            "NamespaceDeletionGroupVersionParsingFailure",
             "False",
             "ParsedGroupVersions",
             "All legacy kube types successfully parsed",
         ),
     ]
-    rows = [(f"NamespaceDeletion{kind}", *rest) for kind, *rest in rows]
     rows += _remaining_pods(namespace) if PODS in left else _remaining_finalizers(left)
     before = {item["type"]: item for item in namespace["status"].get("conditions", [])}
     return [_condition(cluster, before.get(row[0]), row) for row in rows]

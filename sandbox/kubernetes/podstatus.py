@@ -70,7 +70,7 @@ def _why_not_ready(pod: Object, life: Life) -> dict[str, str]:
 def _dated(cluster: Cluster, before: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any]:
     old = next((item for item in before.get("conditions", []) if item["type"] == condition["type"]), None)
     is_same = old is not None and old["status"] == condition["status"]
-    since = old["lastTransitionTime"] if is_same else cluster.clock.stamp()
+    since = old["lastTransitionTime"] if old and is_same else cluster.clock.stamp()
     return condition | {"lastProbeTime": None, "lastTransitionTime": since}
 
 

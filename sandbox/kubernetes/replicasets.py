@@ -162,7 +162,7 @@ def _write_status(
 
 
 def _failure(cluster: Cluster, item: Object, message: str) -> dict[str, str]:
-    before = next(iter(item["status"].get("conditions", [])), {})
+    before: dict[str, str] = next(iter(item["status"].get("conditions", [])), {})
     since = before.get("lastTransitionTime", cluster.clock.stamp())
     made = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": since}
     return made | {"reason": "FailedCreate", "message": before.get("message", message)}

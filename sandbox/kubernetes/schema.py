@@ -149,7 +149,7 @@ def _check_quantity(value: Any, found: Findings) -> None:
         found.quantity = str(error)
 
 
-_SCALARS = {"str": str, "int": int, "bool": bool, "float": (int, float)}
+_SCALARS: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
 _APPLY_NAMES = {
     "str": "string",
     "int": "numeric (int or float)",

@@ -15,6 +15,7 @@ from typing import Any
 from .kinds import BY_KEY, Resource
 
 Object = dict[str, Any]
+Objects = list[Object]
 Key = tuple[str, str, str]  # (resource key, namespace, name)
 HISTORY_LIMIT = 5000
 PAGE_LIMIT = 200
@@ -44,7 +45,7 @@ class Store:
         self.objects: dict[Key, Object] = {}
         self.history: list[Change] = []
         self.oldest = self.version
-        self.pages: OrderedDict[tuple[int, str, str], list[Object]] = OrderedDict()
+        self.pages: OrderedDict[tuple[int, str, str], Objects] = OrderedDict()
         self.is_dirty = True
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -91,7 +92,7 @@ class Store:
         with self.changed:
             self.changed.notify_all()
 
-    def remember_page(self, resource: Resource, namespace: str, items: list[Object]) -> None:
+    def remember_page(self, resource: Resource, namespace: str, items: Objects) -> None:
         """Keeps a list as it is now, so that its next pages show the same revision."""
         self.pages[(self.version, resource.key, namespace)] = items
         while len(self.pages) > PAGE_LIMIT:

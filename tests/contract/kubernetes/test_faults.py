@@ -124,6 +124,14 @@ def test_the_page_for_people_names_what_is_there(scene: World) -> None:
     assert "<script" not in text
 
 
+def test_the_pages_own_forms_work(scene: World) -> None:
+    sent = {"kind": "unschedulable", "namespace": "*", "remaining": "", "go": "1"}
+    answer = scene.session.post(f"{scene.url}/ctl/faults", data=sent, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/ctl")
+    assert scene.session.post(f"{scene.url}/ctl/clear/1", data={"go": "1"}).status_code == 200
+    assert scene.cluster.faults.items == []
+
+
 def _ask_app(world: World, host: str) -> tuple[str, str]:
     environ = EnvironBuilder(headers={"Host": host}).get_environ()
     body, status, _ = run_wsgi_app(world.cluster.serve_app, environ)
