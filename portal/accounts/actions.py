@@ -230,12 +230,6 @@ def change_profile(
     return user
 
 
-def choose_language(session: Session, user_id: UUID, language: str) -> None:
-    """Remembers the language a user reads; an unknown one changes nothing."""
-    if language in LANGUAGES:
-        session.execute(update(User).where(User.id == user_id).values(language=language))
-
-
 def revoke_sessions(
     session: Session,
     user_id: UUID,
