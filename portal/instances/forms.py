@@ -9,10 +9,9 @@ from wtforms.validators import AnyOf, InputRequired
 class DeletionForm(FlaskForm):
     """Typing the app's name is the confirmation."""
 
-    name = StringField(_l("Type the name to confirm"), validators=[InputRequired()])
+    name = StringField(_l("Type the name to confirm"), filters=[lambda text: (text or "").strip()])
 
     def expect(self, name: str) -> None:
         """Only this very name passes."""
         wrong = _l("Nothing was deleted. Type the name exactly as shown.")
         self.name.validators = [InputRequired(), AnyOf([name], message=wrong)]
-        self.name.filters = [lambda text: (text or "").strip()]
