@@ -6,6 +6,7 @@ ValueError for that, since WeasyPrint's own fatal error is a BaseException that 
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def render(document: Document) -> bytes:
 
 def _weasyprint() -> Any:
     """Imported here: the portal must run where the libraries are missing. Source: WeasyPrint raises OSError."""
+    # It warns of every style that only browsers know; the sheet is shared with the page on purpose.
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
     try:
         import weasyprint
     except (ImportError, OSError) as error:

@@ -78,8 +78,8 @@ def test_callers_pass_what_the_words_need(portal):
             continue
         passed = {key.value for key in parameters.keys if isinstance(key, ast.Constant)}
         passed |= {"app"} & {"app" for name in passed if name == "service"}
-        lacking = placeholders(code.value) - passed
-        missing += [f"{place} {code.value}: {sorted(lacking)}"] if lacking else []
+        lacking = placeholders(str(code.value)) - passed
+        missing += [f"{place} {code.value!r}: {sorted(lacking)}"] if lacking else []
     assert missing == []
 
 

@@ -18,7 +18,7 @@ PURCHASE = {
     "subscription_id": "0197b2a0-0000-7000-8000-000000000004",
 }
 APP = {"app": "n8n", "name": "calm-river", "instance_id": "0197b2a0-0000-7000-8000-000000000003"}
-REFUND = {**APP, "amount": 25_000, "balance": 75_000, "reason": "timeout"}
+REFUND = {**APP, "amount": 25_000, "balance": 75_000, "reason": "not_ready_in_time"}
 
 TAKEN = When("amount", _l("%(amount)s was taken from your credit."))
 GIVEN_BACK = When("amount", _l("%(amount)s was given back to your credit."))
