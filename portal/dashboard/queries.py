@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from flask import g
@@ -16,11 +16,12 @@ from portal.core.money import Money, rupiah
 from portal.instances.models import Instance, InstanceState
 from portal.notices.models import Notice
 from portal.payments.models import Payment, PaymentStatus
-from portal.subscriptions.models import ENDED, Subscription
+from portal.subscriptions import rules
+from portal.subscriptions.models import ENDED, HOLDS_SLOT, Subscription
+from portal.subscriptions.queries import DUE_SOON
 from portal.wallet.models import AccountKind, LedgerAccount, Transaction
 
 ACTIVITY_MAX = 6
-DUE_SOON = timedelta(days=7)
 UNFINISHED = (InstanceState.PENDING, InstanceState.PROVISIONING)
 
 
@@ -76,9 +77,29 @@ def apps(session: Session, customer_id: UUID) -> list[Running]:
 
 def due_soon(running: Sequence[Running], *, now: datetime) -> list[Subscription]:
     """Live subscriptions whose next charge is near, nearest first."""
-    live = {r.subscription.id: r.subscription for r in running if r.subscription.live}
-    near = [s for s in live.values() if s.period_ends_at <= now + DUE_SOON]
+    near = [s for s in _subscriptions(running) if s.live and s.period_ends_at <= now + DUE_SOON]
     return sorted(near, key=lambda s: s.period_ends_at)
+
+
+def runway(running: Sequence[Running], balance: Money, *, now: datetime) -> rules.Runway | None:
+    """How far the credit reaches with everything that renews by itself; no query of its own."""
+    renewals = [
+        rules.Renewal(
+            app=subscription.service.name,
+            price=subscription.price_money,
+            due_at=subscription.period_ends_at,
+            interval=subscription.interval,
+            anchor_day=subscription.anchor_day,
+        )
+        for subscription in _subscriptions(running)
+        if subscription.status in HOLDS_SLOT and subscription.auto_renew
+    ]
+    return rules.runway(balance, renewals, now=now)
+
+
+def _subscriptions(running: Sequence[Running]) -> list[Subscription]:
+    """Each once, however many apps run under it."""
+    return list({item.subscription.id: item.subscription for item in running}.values())
 
 
 def pending_payments(session: Session, customer_id: UUID) -> Sequence[Payment]:

@@ -8,8 +8,10 @@ from portal.accounts.sessions import current_customer
 from portal.core import clock
 from portal.core.db import db
 from portal.dashboard import queries
+from portal.wallet import wording
 from portal.web import htmx
 from portal.web.guards import customer
+from portal.web.page import chip
 
 blueprint = Blueprint("dashboard", __name__)
 
@@ -18,14 +20,16 @@ blueprint = Blueprint("dashboard", __name__)
 @customer
 def overview() -> Response:
     """Everything at a glance; htmx gets the apps alone, while one of them is being set up."""
-    session, customer_id = db.session(), current_customer().id
+    session, customer_id, now = db.session(), current_customer().id, clock.now()
     running = queries.apps(session, customer_id)
     if htmx.asked():
         return htmx.render("dashboard/overview.html", partial="dashboard/_apps.html", running=running)
     return htmx.render(
         "dashboard/overview.html",
         running=running,
-        due=queries.due_soon(running, now=clock.now()),
+        runway=queries.runway(running, chip().balance, now=now),
+        due=queries.due_soon(running, now=now),
         pending=queries.pending_payments(session, customer_id),
         activity=queries.activity(session, customer_id),
+        wording=wording,
     )
