@@ -106,11 +106,10 @@ def fulfil(session: Session, intent_id: UUID, *, now: datetime) -> str:
     When the slot has gone, the price rose or the app is running already, the credit stays and the customer is told.
     Money and refusal never mix: the purchase runs in a savepoint of its own.
     """
-    intent = session.scalars(
-        select(LaunchIntent).options(joinedload(LaunchIntent.plan)).where(LaunchIntent.id == intent_id)
-    ).one()
-    session.get_one(Customer, intent.customer_id, with_for_update=True)
-    session.refresh(intent, with_for_update=True)
+    customer_id = session.scalars(select(LaunchIntent.customer_id).where(LaunchIntent.id == intent_id)).one()
+    session.get_one(Customer, customer_id, with_for_update=True)
+    statement = select(LaunchIntent).where(LaunchIntent.id == intent_id).with_for_update()
+    intent = session.scalars(statement.execution_options(populate_existing=True)).one()
     if intent.status != IntentStatus.WAITING:
         return intent.status
     purchase = Purchase(

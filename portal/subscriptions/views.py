@@ -1,7 +1,8 @@
-"""Subscribe, *pay and launch*, and the customer's subscriptions. One rule draws the button and is enforced behind it."""
+"""Subscribe, *pay and launch*, and the subscriptions themselves. One rule draws a button and stands behind it."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, request, url_for
@@ -16,11 +17,13 @@ from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import PortalError
 from portal.core.ids import parse_id
-from portal.core.money import rupiah
+from portal.core.money import Money, rupiah
+from portal.instances.rules import can_delete
 from portal.invoices.models import Series
 from portal.subscriptions import actions, intents, queries, rules
 from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
 from portal.subscriptions.forms import PurchaseForm
+from portal.subscriptions.queries import Offer
 from portal.subscriptions.rules import Obstacle
 from portal.wallet.errors import InsufficientCredit
 from portal.web import htmx
@@ -75,8 +78,7 @@ def pay_and_launch() -> Response:
             )
     except SEEN_AGAIN as refusal:
         return _confirmation(form, form.plan_id, offer.interval, refusal=refusal)
-    amount = rules.top_up_for(offer.quote.shortfall, smallest=rupiah(settings().top_up_min))
-    return htmx.leave_for(url_for("payments.new", amount=amount.amount, intent=intent.id))
+    return htmx.leave_for(url_for("payments.new", amount=_top_up(offer).amount, intent=intent.id))
 
 
 @blueprint.post("/launches/<uuid:intent_id>/cancellation")
@@ -107,7 +109,7 @@ def listing() -> Response:
 def show(subscription_id: UUID) -> Response:
     """One subscription: plan, period, next charge, its apps and its charges."""
     detail = queries.subscription_detail(db.session(), subscription_id, current_customer().id)
-    return htmx.render("subscriptions/show.html", detail=detail)
+    return htmx.render("subscriptions/show.html", detail=detail, can_delete=can_delete)
 
 
 @blueprint.get("/charges/<uuid:charge_id>/invoice")
@@ -132,8 +134,12 @@ def _confirmation(
         raise PlanNotSold
     offer = queries.offer(db.session(), current_customer().id, plan_id, interval, now=clock.now())
     form.show(offer)
-    status = refusal.status if refusal else 200
-    return htmx.render("subscriptions/new.html", status=status, offer=offer, form=form, refusal=refusal)
+    context: dict[str, Any] = {"offer": offer, "form": form, "refusal": refusal, "top_up": _top_up(offer)}
+    return htmx.render("subscriptions/new.html", status=refusal.status if refusal else 200, **context)
+
+
+def _top_up(offer: Offer) -> Money:
+    return rules.top_up_for(offer.quote.shortfall, smallest=rupiah(settings().top_up_min))
 
 
 def _incomplete(form: PurchaseForm) -> Response:
