@@ -16,11 +16,8 @@ from portal.notices import actions as notices
 
 log = structlog.get_logger()
 
-MAILED_AS = {
-    Series.RECEIPT: "receipt_issued",
-    Series.INVOICE: "invoice_issued",
-    Series.CREDIT_NOTE: "credit_note_issued",
-}
+MAILED_AS = {Series.RECEIPT: "receipt_issued", Series.INVOICE: "invoice_issued"}
+"""A credit note goes out with the notice of what it refunds."""
 
 
 def issue(document_id: str) -> None:
@@ -66,10 +63,13 @@ def _try_to_render(document: Document) -> tuple[bytes | None, str]:
 
 def _mail(session: Session, document: Document) -> None:
     """Once per document: a PDF made later, on demand, mails nobody again. The sale itself was told in the portal."""
+    code = MAILED_AS.get(Series(document.series))
+    if code is None:
+        return
     notices.mail_owners(
         session,
         customer_id=document.customer_id,
-        code=MAILED_AS[Series(document.series)],
+        code=code,
         parameters={"number": document.label, "amount": document.total, "document_id": document.id},
         unique_key=f"document:{document.id}",
         now=clock.now(),

@@ -14,7 +14,7 @@ from redis import Redis
 from rq_scheduler import Scheduler
 
 from config import settings
-from jobs.schedule import SCHEDULE
+from jobs.schedule import SCHEDULE, Periodic
 from portal.core import logging
 
 log = structlog.get_logger()
@@ -25,9 +25,14 @@ RESULT_TTL_S = 3600
 TIME_ZONE = "Asia/Jakarta"
 
 
+def entry_id(entry: Periodic) -> str:
+    """The fixed id of an entry in Redis, so that registering it again never doubles it."""
+    return f"schedule-{entry.name}"
+
+
 def reconcile(scheduler: Scheduler) -> list[str]:
     """Makes Redis hold exactly the table's entries, each under its own fixed id; returns their ids."""
-    wanted = {f"schedule:{entry.name}" for entry in SCHEDULE}
+    wanted = {entry_id(entry) for entry in SCHEDULE}
     for job in scheduler.get_jobs():
         scheduler.cancel(job)
         if job.id not in wanted:
@@ -35,7 +40,7 @@ def reconcile(scheduler: Scheduler) -> list[str]:
     for entry in SCHEDULE:
         options = {
             "queue_name": QUEUE,
-            "id": f"schedule:{entry.name}",
+            "id": entry_id(entry),
             "args": [entry.name],
             "func": "jobs.periodic.run",
         }

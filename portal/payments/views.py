@@ -84,6 +84,7 @@ def show(payment_id: UUID) -> Response:
         "may_pay": rules.may_pay(page.payment.status, expires_at=page.payment.expires_at, now=clock.now()),
         "may_cancel": rules.may_cancel(page.payment.status),
         "snap_js_url": snap_js_url(settings()),
+        "out_of_band": htmx.asked(),
     }
     done = page.finished and (intent is None or intent.decided_at is not None)
     status = STOP_POLLING if htmx.asked() and done else 200

@@ -13,7 +13,7 @@ ACCOUNT: dict[str, Wording] = {
         _l("Confirm your e-mail address"),
         [
             _l("Someone, we hope you, opened an account with this address."),
-            _l("Confirm it to start using your account. The link works once, for 24 hours."),
+            _l("Confirm it, so that receipts and warnings reach you. The link works once, for 48 hours."),
             _l("If it was not you, do nothing: no money has moved and nothing will be charged."),
         ],
         Link("accounts.verify_email", _l("Confirm my address"), ("token",)),

@@ -32,13 +32,4 @@ DOCUMENTS: dict[str, Wording] = {
         _see(_l("See the invoice")),
         {**DOCUMENT, "number": "INV/2026/000034"},
     ),
-    "credit_note_issued": Wording(
-        _l("%(amount)s given back: credit note %(number)s"),
-        [
-            _l("%(amount)s was given back to your credit, and this credit note corrects the invoice for it."),
-            _l("There is nothing more to do."),
-        ],
-        _see(_l("See the credit note")),
-        {**DOCUMENT, "number": "CN/2026/000002"},
-    ),
 }

@@ -5,6 +5,7 @@ Locks are taken in the house's one order: customer, subscription, plan, wallet, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -73,7 +74,7 @@ def fail_provisioning(
     if instance.ready_at is not None or instance.fenced_at is not None:
         return False
     wasted = instances_present(session, subscription.id) == 1 and not _has_ever_run(session, subscription.id)
-    refunded = _refund_in_full(session, subscription, now=now) if wasted else 0
+    refund = _refund_in_full(session, subscription, now=now) if wasted else Refund(0, None)
     if not instances.fence(session, instance_id, now=now, failure_code=code, failure_parameters=parameters):
         return False
     if wasted:
@@ -84,12 +85,13 @@ def fail_provisioning(
         code="instance_failed_refunded",
         parameters={
             "app": instance.service_name,
-            "amount": refunded,
+            "amount": refund.amount,
             "reason": code,
             "instance_id": str(instance_id),
         },
         unique_key=f"instance_failed:{instance_id}",
         now=now,
+        document_id=refund.credit_note_id,
     )
     return True
 
@@ -99,10 +101,18 @@ def _has_ever_run(session: Session, subscription_id: UUID) -> bool:
     return session.scalar(statement.limit(1)) is not None
 
 
-def _refund_in_full(session: Session, subscription: Subscription, *, now: datetime) -> int:
-    """Refunds every charge of a subscription that never ran, by new entries; returns the sum in whole rupiah."""
+@dataclass(frozen=True)
+class Refund:
+    """What was given back, in whole rupiah, and the credit note that says so."""
+
+    amount: int
+    credit_note_id: UUID | None
+
+
+def _refund_in_full(session: Session, subscription: Subscription, *, now: datetime) -> Refund:
+    """Refunds every charge of a subscription that never ran, by new entries."""
     statement = select(SubscriptionCharge).where(SubscriptionCharge.subscription_id == subscription.id)
-    refunded = 0
+    refunded, credit_note_id = 0, None
     for charge in session.scalars(statement.with_for_update()):
         due = Money(charge.amount - charge.refunded, charge.currency)
         if not due or charge.entry_id is None:
@@ -119,14 +129,14 @@ def _refund_in_full(session: Session, subscription: Subscription, *, now: dateti
             line=Line(TransactionType.REFUND, "provisioning_refund", {"app": _service_name(session, subscription)}),
             now=now,
         )
-        _draft_credit_note(session, subscription, charge, due, now=now)
+        credit_note_id = _draft_credit_note(session, subscription, charge, due, now=now).id
         refunded += due.amount
-    return refunded
+    return Refund(refunded, credit_note_id)
 
 
 def _draft_credit_note(
     session: Session, subscription: Subscription, charge: SubscriptionCharge, amount: Money, *, now: datetime
-) -> None:
+) -> Document:
     invoice_id = session.scalars(
         select(Document.id).where(
             Document.reference_kind == "subscription_charge",
@@ -134,7 +144,7 @@ def _draft_credit_note(
             Document.series == Series.INVOICE,
         )
     ).one()
-    invoices.draft(
+    return invoices.draft(
         session,
         customer_id=subscription.customer_id,
         series=Series.CREDIT_NOTE,
