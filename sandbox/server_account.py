@@ -45,7 +45,7 @@ class ServerAccount:
                 "--ambient-caps=-all,+dac_override",
                 "--bounding-set=-all,+dac_override",
             ),
-            *("--pdeathsig", "INT", "--"),
+            *("--securebits=+no_setuid_fixup", "--pdeathsig=INT", "--"),  # else access(2) forgets the capability
         ]
         return cls(prefix=prefix, user=None, group=None, groups=None)
 
