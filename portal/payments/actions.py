@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from config import settings
 from portal.accounts.models import Customer
 from portal.core import events, outbox, switches
+from portal.core.db import ROW_LOCK
 from portal.core.errors import NotFound
 from portal.core.ids import new_id, readable_code
 from portal.core.money import Money
@@ -46,7 +47,7 @@ def request_top_up(session: Session, customer_id: UUID, wanted: TopUp, *, now: d
 
     Raises `AmountOutOfRange`, `UnknownMethod`, `TooManyOpenTopUps`, `Unavailable` while top-ups are switched off.
     """
-    session.get_one(Customer, customer_id, with_for_update=True)
+    session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     known = session.scalar(
         select(Payment).where(Payment.customer_id == customer_id, Payment.idempotency_key == wanted.key)
     )
@@ -158,7 +159,7 @@ def cancel(session: Session, payment_id: UUID, customer_id: UUID, *, now: dateti
 
 def expire(session: Session, payment_id: UUID, *, now: datetime) -> bool:
     """Marks an unpaid payment past its time as expired, or as failed when every try was refused. True if it did."""
-    payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
+    payment = session.get_one(Payment, payment_id, with_for_update=ROW_LOCK, populate_existing=True)
     if payment.status not in OPEN or payment.expires_at > now:
         return False
     statuses = set(
@@ -189,7 +190,7 @@ def record_answer(session: Session, attempt_id: UUID, answer: Answer, *, asked_a
     """
     attempt = session.get_one(PaymentAttempt, attempt_id)
     assert answer.order_id == attempt.order_id, "an answer belongs to its attempt"
-    payment = session.get_one(Payment, attempt.payment_id, with_for_update=True, populate_existing=True)
+    payment = session.get_one(Payment, attempt.payment_id, with_for_update=ROW_LOCK, populate_existing=True)
     row = _gateway_transaction(session, attempt, answer, now)
     if row.updated_at > asked_at and row.status != answer.status:
         return Recorded(payment.status, stale=True)
@@ -280,7 +281,7 @@ def _close(session: Session, payment: Payment, status: PaymentStatus, *, now: da
 
 def _own_payment(session: Session, payment_id: UUID, customer_id: UUID) -> Payment:
     statement = select(Payment).where(Payment.id == payment_id, Payment.customer_id == customer_id)
-    payment = session.scalar(statement.with_for_update().execution_options(populate_existing=True))
+    payment = session.scalar(statement.with_for_update(**ROW_LOCK).execution_options(populate_existing=True))
     if payment is None:
         raise NotFound
     return payment

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from portal.accounts.models import Customer
 from portal.catalog.errors import PlanNotSold, QuotaExceeded
 from portal.catalog.models import Plan
+from portal.core.db import ROW_LOCK
 from portal.core.errors import PortalError
 from portal.core.ids import new_id
 from portal.core.money import Money
@@ -37,7 +38,7 @@ def note_intent(
 
     Raises `PlanNotSold`, `DuplicateSubscription`, and `PriceChanged` when the price is not the `agreed_total` shown.
     """
-    session.get_one(Customer, customer_id, with_for_update=True)
+    session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     plan = actions.sold_plan(session, plan_id)
     price = plan.price(interval)
     if price is None:
@@ -107,7 +108,7 @@ def fulfil(session: Session, intent_id: UUID, *, now: datetime) -> str:
     Money and refusal never mix: the purchase runs in a savepoint of its own.
     """
     customer_id = session.scalars(select(LaunchIntent.customer_id).where(LaunchIntent.id == intent_id)).one()
-    session.get_one(Customer, customer_id, with_for_update=True)
+    session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     statement = select(LaunchIntent).where(LaunchIntent.id == intent_id).with_for_update()
     intent = session.scalars(statement.execution_options(populate_existing=True)).one()
     if intent.status != IntentStatus.WAITING:

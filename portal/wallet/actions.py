@@ -15,7 +15,7 @@ from portal.core import events
 from portal.core.ids import new_id
 from portal.core.money import Money
 from portal.wallet.errors import InsufficientCredit
-from portal.wallet.ledger import Reference, Side, Wallet, lock_wallet, post, system_account
+from portal.wallet.ledger import Reference, Side, Wallet, is_booked, lock_wallet, post, system_account
 from portal.wallet.models import (
     AccountKind,
     EntryKind,
@@ -104,7 +104,8 @@ def pay(
     wallet = lock_wallet(session, customer_id, now=now, currency=total.currency)
     before = wallet.spendable
     if before < total:
-        raise InsufficientCredit(needed=total, available=before)
+        _refuse_unless_repeated(session, key, needed=total, available=before)
+        return None
     entry_id = post(
         session, EntryKind.PURCHASE, key=key, about=about, now=now,
         sides=[Side(wallet.available, -total.amount), *_income(session, total, ppn, now)],
@@ -142,7 +143,8 @@ def adjust(session: Session, customer_id: UUID, amount: Money, *, key: str, reas
     wallet = lock_wallet(session, customer_id, now=now, currency=amount.currency)
     before = wallet.spendable
     if amount.amount < 0 and before < -amount:
-        raise InsufficientCredit(needed=-amount, available=before)
+        _refuse_unless_repeated(session, key, needed=-amount, available=before)
+        return False
     split = split_credit(amount.amount, debt=wallet.debt) if amount.amount > 0 else None
     sides = [
         Side(wallet.available, split.available if split else amount.amount),
@@ -201,6 +203,12 @@ def mark_refunded(session: Session, payment_id: UUID) -> None:
     line = session.scalar(select(Transaction).where(Transaction.unique_key == f"payment:{payment_id}"))
     if line is not None and line.status == TransactionStatus.COMPLETED:
         line.status = TransactionStatus.REFUNDED
+
+
+def _refuse_unless_repeated(session: Session, key: str, *, needed: Money, available: Money) -> None:
+    """A repeat of what was paid already is no refusal, however little is left."""
+    if not is_booked(session, key):
+        raise InsufficientCredit(needed=needed, available=available)
 
 
 def _income(session: Session, total: Money, ppn: Money, now: datetime) -> list[Side]:

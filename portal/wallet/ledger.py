@@ -138,6 +138,11 @@ def post(
     return entry_id
 
 
+def is_booked(session: Session, key: str) -> bool:
+    """Whether an entry stands under this key. Ask with the wallet locked: then the answer stays true."""
+    return session.scalar(select(JournalEntry.id).where(JournalEntry.idempotency_key == key)) is not None
+
+
 def _claim_key(
     session: Session,
     kind: EntryKind,

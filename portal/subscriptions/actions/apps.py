@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Customer
 from portal.catalog import actions as catalog
 from portal.core import switches
+from portal.core.db import ROW_LOCK
 from portal.core.money import Money
 from portal.instances import actions as instances
 from portal.instances.models import Instance
@@ -41,10 +42,10 @@ def add_instance(
     `running` is how many the customer saw when pressing: a repeat of the press finds another number and is refused
     with `NoRoomForInstance`, like one beyond the limit.
     """
-    customer = session.get_one(Customer, customer_id, with_for_update=True)
+    customer = session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     switches.refuse_when_on(session, switches.Switch.NO_PROVISIONING)
     statement = select(Subscription).where(Subscription.id == subscription_id, Subscription.customer_id == customer_id)
-    subscription = session.scalar(statement.with_for_update().execution_options(populate_existing=True))
+    subscription = session.scalar(statement.with_for_update(**ROW_LOCK).execution_options(populate_existing=True))
     if subscription is None:
         raise SubscriptionNotFound
     plan = sold_plan(session, subscription.plan_id, still_sold=False)
@@ -206,7 +207,7 @@ def delete_instance(session: Session, instance_id: UUID, *, now: datetime) -> bo
 def _locked_of_instance(session: Session, instance_id: UUID) -> Subscription:
     """The instance's subscription, locked before the instance itself, as the lock order wants."""
     subscription_id = session.scalar(select(Instance.subscription_id).where(Instance.id == instance_id))
-    statement = select(Subscription).where(Subscription.id == subscription_id).with_for_update()
+    statement = select(Subscription).where(Subscription.id == subscription_id).with_for_update(**ROW_LOCK)
     subscription = session.scalar(statement.execution_options(populate_existing=True))
     if subscription is None:
         raise SubscriptionNotFound

@@ -18,6 +18,7 @@ from portal.catalog.errors import PlanNotSold
 from portal.catalog.models import Interval, Plan
 from portal.core import switches
 from portal.core.clock import today
+from portal.core.db import ROW_LOCK
 from portal.core.ids import new_id
 from portal.core.money import Money
 from portal.instances import actions as instances
@@ -60,7 +61,7 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
     A repeat of the purchase's key returns the same subscription. Raises `PlanNotSold`, `DuplicateSubscription`,
     `PriceChanged`, `QuotaExceeded`, `InsufficientCredit` (with the exact shortfall).
     """
-    customer = session.get_one(Customer, customer_id, with_for_update=True)
+    customer = session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     known = _of_key(session, customer_id, purchase.key)
     if known is not None:
         return known
