@@ -144,6 +144,7 @@ def test_passwords_are_shown_on_demand_and_noted(world, ayu, mine):
     assert secrets
     html = mine.get(page_of(instance)).get_data(as_text=True)
     assert not any(secret in html for secret in secrets)
+    assert "You create" in html or "Show how to sign in" in html
     answer = mine.post(page_of(instance, "/credentials"), headers=HTMX)
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]

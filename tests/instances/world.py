@@ -92,9 +92,9 @@ class World:
             self.pass_time(max(upcoming - clock.now(), timedelta(0)) + WORKER_MOMENT)
 
     def pass_time(self, by: timedelta) -> None:
-        """Moves the portal's clock and the cluster's together."""
+        """Moves both clocks; the cluster has done all it will do within less than a minute."""
         clock.advance(by)
-        self.cluster.advance(min(by.total_seconds(), 600))
+        self.cluster.advance(min(by.total_seconds(), 45))
 
     def labelled(self, instance: Instance) -> list[str]:
         """Everything in the cluster with the instance's label, whatever its kind, as the cluster itself knows."""

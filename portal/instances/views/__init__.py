@@ -41,7 +41,7 @@ def listing() -> Response:
 @customer
 def show(instance_id: UUID) -> Response:
     """One app. Its live region asks here every 3 s; at the end of a first roll-out it asks for the whole page."""
-    page = pages.instance_page(db.session(), _own(instance_id), now=clock.now())
+    page = pages.instance_page(db.session(), _own(instance_id), current_customer(), now=clock.now())
     if htmx.asked() and request.args.get("first") and not page["unfinished"]:
         return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
     return htmx.render("instances/show.html", partial="instances/_live.html", **page)
@@ -132,7 +132,7 @@ def _change(instance_id: UUID, verb: Callable[..., Instance]) -> Response:
         verb(session, instance_id, now=clock.now())
     if not htmx.asked():
         return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
-    page = pages.instance_page(db.session(), _own(instance_id), now=clock.now())
+    page = pages.instance_page(db.session(), _own(instance_id), current_customer(), now=clock.now())
     return htmx.render("instances/show.html", partial="instances/_live.html", **page)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from config import settings
 from portal.accounts.models import Customer
 from portal.catalog.app_templates import AppTemplate, Localized
+from portal.catalog.placeholders import secrets_in
 from portal.instances import queries, rules, wanted, wording
 from portal.instances.apps import app_template
 from portal.instances.errors import UnknownApp
@@ -36,7 +37,7 @@ def listing_page(instances: Sequence[Instance]) -> dict[str, Any]:
     return {"cards": cards, "unfinished": any(rules.is_unfinished(one) for one in instances)}
 
 
-def instance_page(session: Session, instance: Instance, *, now: datetime) -> dict[str, Any]:
+def instance_page(session: Session, instance: Instance, customer: Customer, *, now: datetime) -> dict[str, Any]:
     """One app: state, steps, what may be done. `instance.events` must be loaded."""
     app = template_of(instance)
     failed = instance.failure_code is not None
@@ -54,6 +55,7 @@ def instance_page(session: Session, instance: Instance, *, now: datetime) -> dic
         "history": wording.history(instance),
         "reason": wording.reason(instance.failure_code) if failed else "",
         "refunded": _refunded(session, instance) if failed and instance.fenced_at else 0,
+        "open_door": _open_door(instance, app, customer),
         "first_steps": [localized(step) for step in app.first_steps] if app else [],
         "can": permissions(instance),
     }
@@ -62,10 +64,7 @@ def instance_page(session: Session, instance: Instance, *, now: datetime) -> dic
 def credentials_page(session: Session, instance: Instance, customer: Customer) -> dict[str, Any]:
     """How to get in, passwords included."""
     app = app_template(instance.service_slug)
-    secrets = queries.secrets_of(session, instance.id)
-    spec = wanted.instance_spec(instance, customer=customer, secrets=secrets)
-    rows = [(localized(one.label), value, one.hidden) for one, value in shown_credentials(spec, app)]
-    return {"instance": instance, "sign_in": localized(app.sign_in), "rows": rows}
+    return _door(instance, app, customer, queries.secrets_of(session, instance.id))
 
 
 def logs_page(instance: Instance, container: str) -> dict[str, Any]:
@@ -121,6 +120,19 @@ def icon_of(slug: str) -> str:
 def localized(text: Localized) -> str:
     """The text in the reader's language."""
     return text.en if str(get_locale()) == "en" else text.id
+
+
+def _open_door(instance: Instance, app: AppTemplate | None, customer: Customer) -> dict[str, Any] | None:
+    """How to get in when no password is part of it: that may stand on the page at once."""
+    if app is None or any(one.hidden or secrets_in(one.value) for one in app.credentials):
+        return None
+    return _door(instance, app, customer, {})
+
+
+def _door(instance: Instance, app: AppTemplate, customer: Customer, secrets: Mapping[str, str]) -> dict[str, Any]:
+    spec = wanted.instance_spec(instance, customer=customer, secrets=secrets)
+    rows = [(localized(one.label), value, one.hidden) for one, value in shown_credentials(spec, app)]
+    return {"instance": instance, "sign_in": localized(app.sign_in), "rows": rows}
 
 
 def _phase(instance: Instance) -> str:
