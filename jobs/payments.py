@@ -6,21 +6,21 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, Select, or_, select, update
 
 from portal.core import clock, outbox
 from portal.core.db import db, transaction
 from portal.core.errors import Unavailable
 from portal.payments import actions, notifications, rules
 from portal.payments.gateways import Answer
-from portal.payments.models import Payment, PaymentAttempt, PaymentStatus
+from portal.payments.models import GatewayEvent, Payment, PaymentAttempt, PaymentStatus
 from portal.payments.registry import gateway_named
 
 log = structlog.get_logger()
 
 STALE_TRIES = 3
 SYNC_BATCH = 500
-POLL_AFTER_NOTICE = timedelta(seconds=20)
+LOOK_AFTER_UNREAD_NOTICE = timedelta(hours=1)
 
 
 def process_notification(event_id: str, attempt_id: str, transaction_id: str | None = None) -> None:
@@ -63,7 +63,10 @@ def expire_due() -> str:
 
 
 def sync() -> str:
-    """Every 30 minutes: looks at open payments, and for a week at closed ones, in case a notification was lost."""
+    """Every 30 minutes: looks at open payments, and for a week at closed ones, in case a notification was lost.
+
+    Those not looked at for longest come first, so that no number of them leaves one out for ever.
+    """
     watched_since = clock.now() - rules.WATCH_AFTER_EXPIRY
     shut = Payment.status.in_(rules.SHUT) & (Payment.expires_at > watched_since)
     waiting = Payment.status.in_([*actions.OPEN, PaymentStatus.IN_REVIEW])
@@ -71,13 +74,31 @@ def sync() -> str:
     settled = Payment.status.in_([PaymentStatus.SETTLED, PaymentStatus.PAID_LATE]) & (
         Payment.settled_at > clock.now() - timedelta(days=1)
     )
-    return _queue_for(or_(waiting, shut, settled), job="payments.check")
+    return _queue_for(or_(waiting, shut, settled, Payment.id.in_(_unread())), job="payments.check")
 
 
-def _queue_for(*conditions: object, job: str) -> str:
+def _unread() -> Select[UUID]:
+    """Payments of notifications whose own look was given up, the gateway having been away for too long."""
+    now = clock.now()
+    return (
+        select(PaymentAttempt.payment_id)
+        .join(
+            GatewayEvent,
+            (GatewayEvent.gateway == PaymentAttempt.gateway) & (GatewayEvent.order_id == PaymentAttempt.order_id),
+        )
+        .where(
+            GatewayEvent.processed_at.is_(None),
+            GatewayEvent.received_at.between(now - rules.WATCH_AFTER_EXPIRY, now - LOOK_AFTER_UNREAD_NOTICE),
+        )
+    )
+
+
+def _queue_for(*conditions: ColumnElement[bool], job: str) -> str:
+    longest_ago = Payment.last_checked_at.asc().nulls_first()
+    statement = select(Payment.id).where(*conditions).order_by(longest_ago, Payment.id).limit(SYNC_BATCH)
     with transaction() as session:
-        ids = list(session.scalars(select(Payment.id).where(*conditions).order_by(Payment.id).limit(SYNC_BATCH)))  # type: ignore[arg-type]
-        now = clock.now()
+        ids, now = list(session.scalars(statement)), clock.now()
+        session.execute(update(Payment).where(Payment.id.in_(ids)).values(last_checked_at=now))
         for payment_id in ids:
             key = f"{job}:{payment_id}:{now:%Y%m%d%H%M}"
             outbox.enqueue(session, job, unique_key=key, payment_id=payment_id)

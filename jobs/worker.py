@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from redis import Redis
@@ -29,8 +30,8 @@ class QuickWorker(SimpleWorker):
 def main() -> None:
     """Serves the queues in their order, and RQ's own delayed jobs with them."""
     app = application()
-    import weasyprint  # noqa: F401 - once in the parent: it takes seconds
-
+    with contextlib.suppress(OSError, ImportError):  # without its system libraries PDFs are unavailable, not the worker
+        import weasyprint  # noqa: F401 - once in the parent: it takes seconds
     connection = Redis.from_url(settings().redis_url)
     kind = QuickWorker if os.environ.get("WORKER_FORKS") == "0" else PortalWorker
     queues = [Queue(name, connection=connection) for name in QUEUES]

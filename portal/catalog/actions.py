@@ -85,8 +85,7 @@ def _sync_categories(session: Session, categories: tuple[CategoryTemplate, ...])
         values = {"slug": category.slug, "name": category.name.model_dump(), "sort_order": position}
         statement = upsert(Category).values(id=new_id(), **values)
         session.execute(statement.on_conflict_do_update(index_elements=["slug"], set_=values))
-    rows = session.execute(select(Category.slug, Category.id))
-    return {slug: category_id for slug, category_id in rows}
+    return dict(session.execute(select(Category.slug, Category.id)).tuples().all())
 
 
 def _sync_service(session: Session, template: AppTemplate, category_id: UUID, position: int) -> None:

@@ -33,7 +33,7 @@ LOCK_TIMEOUT_MS = 3_000
 # FOR NO KEY UPDATE, for rows that others point at: writing a row with a foreign key shares the key of the row it
 # names, and would wait for FOR UPDATE. So a purchase (customer, then wallet) and a credit (wallet, then a line of
 # the customer's) would be a deadlock.
-ROW_LOCK = {"key_share": True}
+ROW_LOCK: dict[str, Any] = {"key_share": True}
 STATEMENT_TIMEOUT_MS = 30_000
 
 

@@ -41,4 +41,4 @@ def last_started(session: Session) -> dict[str, datetime]:
     statement = (
         select(JobRun.name, JobRun.started_at).distinct(JobRun.name).order_by(JobRun.name, JobRun.scheduled_for.desc())
     )
-    return {name: started_at for name, started_at in session.execute(statement)}
+    return dict(session.execute(statement).tuples().all())

@@ -13,6 +13,12 @@ SECRET_NAMES = re.compile(r"password|secret|token|signature|authorization|cookie
 SECRET_VALUES = re.compile(r"(SB-)?Mid-(server|client)-[\w-]+|Bearer\s+\S+|Basic\s+[\w+/=]+|://[^/\s:@]+:[^/\s@]+@")
 
 
+# Libraries that say at INFO what only their makers want to know.
+NOISY = (
+    "werkzeug", "mail.log", "asyncio", "rq.worker", "rq_scheduler.scheduler", "fontTools", "weasyprint", "urllib3",
+)  # fmt: skip
+
+
 def configure(level: str) -> None:
     """Sends structlog and the standard library's records to stdout as JSON."""
     shared: list[Any] = [
@@ -41,7 +47,7 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("werkzeug", "mail.log", "asyncio", "rq.worker", "rq_scheduler.scheduler", "fontTools", "weasyprint", "urllib3"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
 
 

@@ -37,8 +37,6 @@ ATTEMPTS_MAX = 12
 QUEUES = ("urgent", "default", "slow")
 """Names in the order a worker serves them."""
 
-_current: ContextVar[UUID | None] = ContextVar("outbox_message", default=None)
-
 
 class OutboxMessage(Identified, Base):
     """One piece of work: the job's name, its arguments, when it is due and how it ended."""
@@ -69,7 +67,11 @@ class Claim:
     id: UUID
     name: str
     arguments: dict[str, Any]
-    attempts: int
+    attempts: int  # in a row, this one included
+    until: datetime  # the lease's end; no other claim of the message has the same
+
+
+_current: ContextVar[Claim | None] = ContextVar("outbox_claim", default=None)
 
 
 def enqueue(
@@ -186,39 +188,44 @@ def claim(session: Session, message_id: UUID, *, now: datetime) -> Claim | None:
             or_(OutboxMessage.claimed_until.is_(None), OutboxMessage.claimed_until <= now),
         )
         .values(claimed_until=now + LEASE, attempts=OutboxMessage.attempts + 1)
-        .returning(OutboxMessage.name, OutboxMessage.arguments, OutboxMessage.attempts)
+        .returning(OutboxMessage.name, OutboxMessage.arguments, OutboxMessage.attempts, OutboxMessage.claimed_until)
         .execution_options(synchronize_session=False)
     )
     row = session.execute(statement).one_or_none()
-    return Claim(message_id, row.name, row.arguments, row.attempts) if row else None
+    return Claim(message_id, row.name, row.arguments, row.attempts, row.claimed_until) if row else None
 
 
 def complete(session: Session, *, now: datetime) -> None:
     """Marks the message this job runs for as done, in the job's own recording transaction."""
-    message_id = _current.get()
-    if message_id is not None:
+    claim = _current.get()
+    if claim is not None:
         session.execute(
             update(OutboxMessage)
-            .where(OutboxMessage.id == message_id, OutboxMessage.done_at.is_(None))
+            .where(OutboxMessage.id == claim.id, OutboxMessage.done_at.is_(None))
             .values(done_at=now, claimed_until=None, last_error=None)
             .execution_options(synchronize_session=False)
         )
 
 
 def again(session: Session, *, now: datetime, after: timedelta, reason: str | None = None) -> None:
-    """Makes the running message due once more in a while; the lease ends with this transaction."""
-    message_id = _current.get()
-    if message_id is None:
+    """Makes the running message due once more in a while; the lease ends with this transaction.
+
+    Coming again as planned is no failure: attempts are counted anew.
+    """
+    claim = _current.get()
+    message = _still_mine(session, claim) if claim is not None else None
+    if message is None:
         return
-    message = session.get_one(OutboxMessage, message_id, with_for_update=True, populate_existing=True)
-    message.run_at = now + after
+    message.run_at, message.attempts = now + after, 0
     message.claimed_until, message.pushed_at, message.last_error = None, now, reason
     session.info.setdefault("unpushed", []).append(message)
 
 
 def record_failure(session: Session, claim: Claim, *, now: datetime, error: str) -> bool:
     """Notes a failed attempt and plans the next one; returns False when attempts are used up."""
-    message = session.get_one(OutboxMessage, claim.id, with_for_update=True, populate_existing=True)
+    message = _still_mine(session, claim)
+    if message is None:
+        return True
     message.last_error, message.claimed_until = error[:2000], None
     if claim.attempts >= ATTEMPTS_MAX:
         message.failed_at = now
@@ -227,6 +234,12 @@ def record_failure(session: Session, claim: Claim, *, now: datetime, error: str)
     message.pushed_at = now
     session.info.setdefault("unpushed", []).append(message)
     return True
+
+
+def _still_mine(session: Session, claim: Claim) -> OutboxMessage | None:
+    """The message, locked; None once it is done or its lease went to somebody else, who must not be disturbed."""
+    message = session.get_one(OutboxMessage, claim.id, with_for_update=True, populate_existing=True)
+    return message if message.done_at is None and message.claimed_until == claim.until else None
 
 
 def retry_pause(attempts: int) -> timedelta:
@@ -241,7 +254,7 @@ class running:  # noqa: N801 - reads as a word: `with outbox.running(claim)`
         self._claim = claim
 
     def __enter__(self) -> None:
-        self._token = _current.set(self._claim.id)
+        self._token = _current.set(self._claim)
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
@@ -268,7 +281,7 @@ def run_one(claim: Claim) -> None:
             .where(
                 OutboxMessage.id == claim.id,
                 OutboxMessage.done_at.is_(None),
-                OutboxMessage.claimed_until.is_not(None),
+                OutboxMessage.claimed_until == claim.until,  # not planned again, nor in other hands
             )
             .values(done_at=clock.now(), claimed_until=None)
             .execution_options(synchronize_session=False)

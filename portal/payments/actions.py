@@ -200,6 +200,8 @@ def record_answer(session: Session, attempt_id: UUID, answer: Answer, *, asked_a
     _follow(session, payment, answer, found, now=now)
     if row.status != answer.status:
         row.updated_at = now
+    if not row.credited:
+        row.gross_amount, row.currency = _figures(answer)
     row.status, row.fraud_status, row.payment_type = answer.status, answer.fraud_status, answer.payment_type
     row.instructions = answer.instructions or row.instructions
     payment.last_checked_at = now
@@ -210,6 +212,7 @@ def _gateway_transaction(
     session: Session, attempt: PaymentAttempt, answer: Answer, now: datetime
 ) -> GatewayTransaction:
     """The row of the answer's transaction, written on first sight. The payment's lock is held."""
+    gross_amount, currency = _figures(answer)
     values = {
         "id": new_id(),
         "attempt_id": attempt.id,
@@ -217,8 +220,8 @@ def _gateway_transaction(
         "transaction_id": answer.transaction_id,
         "status": answer.status,
         "payment_type": answer.payment_type,
-        "gross_amount": answer.amount.amount if answer.amount else 0,
-        "currency": answer.amount.currency if answer.amount else "???",
+        "gross_amount": gross_amount,
+        "currency": currency,
         "credited": 0,
         "taken_back": 0,
         "instructions": answer.instructions,
@@ -238,6 +241,11 @@ def _gateway_transaction(
     ).one()
     assert row.attempt_id == attempt.id, "a transaction id belongs to one order"
     return row
+
+
+def _figures(answer: Answer) -> tuple[int, str]:
+    """Amount and currency as the gateway says them; what is not readable as money is kept as none."""
+    return (answer.amount.amount, answer.amount.currency) if answer.amount else (0, "???")
 
 
 def _note_oddities(payment: Payment, answer: Answer, found: rules.Meaning) -> None:
@@ -281,7 +289,7 @@ def _close(session: Session, payment: Payment, status: PaymentStatus, *, now: da
 
 def _own_payment(session: Session, payment_id: UUID, customer_id: UUID) -> Payment:
     statement = select(Payment).where(Payment.id == payment_id, Payment.customer_id == customer_id)
-    payment = session.scalar(statement.with_for_update(**ROW_LOCK).execution_options(populate_existing=True))
+    payment = session.scalar(statement.with_for_update(key_share=True).execution_options(populate_existing=True))
     if payment is None:
         raise NotFound
     return payment

@@ -90,6 +90,8 @@ def taken_back(answer: Answer, *, credited: int) -> int:
     return 0
 
 
+GIVEN_BACK = (PaymentStatus.REFUNDED, PaymentStatus.CHARGED_BACK, PaymentStatus.REVERSED)
+"""Wholly taken back; a word about another try of the same payment does not rename how."""
 SHUT = (PaymentStatus.EXPIRED, PaymentStatus.CANCELLED, PaymentStatus.FAILED)
 """Shown as over; money that still arrives is credited as paid late."""
 
@@ -120,7 +122,7 @@ def _after_credit(status: PaymentStatus, *, credited: int, taken: int, taken_by:
             "partial_chargeback": PaymentStatus.CHARGED_BACK,
             "refund": PaymentStatus.REFUNDED,
             "partial_refund": PaymentStatus.REFUNDED,
-        }.get(taken_by, PaymentStatus.REVERSED)
+        }.get(taken_by, status if status in GIVEN_BACK else PaymentStatus.REVERSED)
     if taken:
         return PaymentStatus.PARTIALLY_REFUNDED
     if status in SHUT or status is PaymentStatus.PAID_LATE:

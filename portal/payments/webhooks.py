@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, current_app, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from portal import csrf
 from portal.core import clock
@@ -48,11 +49,12 @@ def midtrans() -> Any:
 
 
 def _body() -> bytes:
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        raise TooLarge
-    body = request.stream.read(BODY_BYTES_MAX + 1)
-    if len(body) > BODY_BYTES_MAX:
-        raise TooLarge
+    """The raw body, kept for a second run of this view after a lost lock; larger ones are refused unread."""
+    request.max_content_length = BODY_BYTES_MAX
+    try:
+        body = request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raise TooLarge from None
     if not body:
         raise MalformedNotification
     return body

@@ -119,10 +119,13 @@ def numbers_are_gapless(session: Session) -> Iterator[Difference]:
     rows = session.execute(
         text(
             """
-            SELECT s.series, s.year, s.last_number, count(d.number) AS given, coalesce(max(d.number), 0) AS highest
-            FROM document_series s LEFT JOIN document d ON d.series = s.series AND d.year = s.year
-            GROUP BY s.series, s.year
-            HAVING s.last_number <> count(d.number) OR s.last_number <> coalesce(max(d.number), 0)
+            WITH d AS (SELECT series, year, number FROM document WHERE number IS NOT NULL)
+            SELECT series, year, coalesce(max(s.last_number), 0) AS last_number, count(d.number) AS given,
+                   coalesce(max(d.number), 0) AS highest
+            FROM document_series s FULL JOIN d USING (series, year)
+            GROUP BY series, year
+            HAVING coalesce(max(s.last_number), 0) <> count(d.number)
+                OR coalesce(max(s.last_number), 0) <> coalesce(max(d.number), 0)
             """
         )
     )

@@ -49,7 +49,7 @@ def prometheus() -> Response:
     """Prometheus text; behind METRICS_TOKEN, or for loopback callers when none is set."""
     if not _may_scrape():
         raise NotFound
-    body = generate_latest(metrics.registry) + generate_latest(_gauges(db.session()))
+    body = generate_latest(metrics.all_processes()) + generate_latest(_gauges(db.session()))
     return Response(body, content_type=CONTENT_TYPE_LATEST)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, multiprocess
 
 registry = CollectorRegistry()
 requests_total = Counter(
@@ -17,6 +18,15 @@ requests_total = Counter(
 request_seconds = Histogram(
     "minispod_request_seconds", "Time to answer, in seconds, by route.", ["route"], registry=registry
 )
+
+
+def all_processes() -> CollectorRegistry:
+    """The counters of every web process, when PROMETHEUS_MULTIPROC_DIR names their shared folder; else of this one."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return registry
+    together = CollectorRegistry()
+    multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return together
 
 
 def register(app: Flask) -> None:

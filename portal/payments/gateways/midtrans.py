@@ -97,7 +97,7 @@ class Midtrans:
         message = _json_object(body)
         order_id, status_code, gross_amount, signature = (message.get(name) for name in SIGNED_FIELDS)
         for value in (order_id, status_code, gross_amount, signature):
-            if not isinstance(value, str) or len(value) > 200 or "\x00" in value:
+            if not isinstance(value, str) or len(value) > 200 or not value.isprintable() or not value.isascii():
                 raise MalformedNotification
         assert isinstance(order_id, str)
         if not self._signed(f"{order_id}{status_code}{gross_amount}", str(signature)):
@@ -269,11 +269,12 @@ def _amount(text: Any, currency: Any) -> Any:
 
 
 def _taken_back(answer: dict[str, Any]) -> int:
-    """The cumulative refund; a whole refund or chargeback without a figure takes everything."""
+    """The cumulative figure, whichever name it has; a whole refund or chargeback without one takes everything."""
     status = str(answer.get("transaction_status", "")).lower()
-    amount = _amount(answer.get("refund_amount") or answer.get("chargeback_amount"), IDR)
-    if amount is not None:
-        return amount.amount
+    named = [_amount(answer.get(name), IDR) for name in ("refund_amount", "chargeback_amount")]
+    figures = [amount.amount for amount in named if amount is not None]
+    if figures:
+        return max(figures)
     gross = _amount(answer.get("gross_amount"), IDR)
     return gross.amount if gross is not None and status in ("refund", "chargeback") else 0
 

@@ -21,7 +21,6 @@ from portal.instances import actions as instances
 from portal.instances.models import Instance
 from portal.invoices import actions as invoices
 from portal.invoices.actions import Line as DocumentLine
-from portal.invoices.actions import split_price
 from portal.invoices.models import Document, Series
 from portal.notices import actions as notices
 from portal.subscriptions import rules
@@ -30,7 +29,7 @@ from portal.subscriptions.errors import NoRoomForInstance, SubscriptionNotFound
 from portal.subscriptions.models import HOLDS_SLOT, Subscription, SubscriptionCharge, SubscriptionStatus
 from portal.wallet import actions as wallet
 from portal.wallet.actions import Line
-from portal.wallet.ledger import Reference
+from portal.wallet.ledger import Reference, lock_wallet
 from portal.wallet.models import TransactionType
 
 
@@ -45,7 +44,7 @@ def add_instance(
     customer = session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     switches.refuse_when_on(session, switches.Switch.NO_PROVISIONING)
     statement = select(Subscription).where(Subscription.id == subscription_id, Subscription.customer_id == customer_id)
-    subscription = session.scalar(statement.with_for_update(**ROW_LOCK).execution_options(populate_existing=True))
+    subscription = session.scalar(statement.with_for_update(key_share=True).execution_options(populate_existing=True))
     if subscription is None:
         raise SubscriptionNotFound
     plan = sold_plan(session, subscription.plan_id, still_sold=False)
@@ -71,6 +70,7 @@ def fail_provisioning(
     when another one runs, or has run, it alone goes.
     """
     subscription = _locked_of_instance(session, instance_id)
+    lock_wallet(session, subscription.customer_id, now=now)
     instance = instances.locked(session, instance_id)
     if instance.ready_at is not None or instance.fenced_at is not None:
         return False
@@ -119,18 +119,19 @@ def _refund_in_full(session: Session, subscription: Subscription, *, now: dateti
         if not due or charge.entry_id is None:
             continue
         charge.refunded = charge.amount
+        credit_note = _draft_credit_note(session, subscription, charge, due, now=now)
         wallet.refund_purchase(
             session,
             subscription.customer_id,
             due,
-            ppn=Money(split_price(due.amount).ppn, due.currency),
+            ppn=Money(credit_note.ppn, due.currency),  # at the invoice's rate, whatever today's is
             key=f"refund:{charge.id}",
             about=Reference("subscription_charge", charge.id),
             corrects_id=charge.entry_id,
             line=Line(TransactionType.REFUND, "provisioning_refund", {"app": _service_name(session, subscription)}),
             now=now,
         )
-        credit_note_id = _draft_credit_note(session, subscription, charge, due, now=now).id
+        credit_note_id = credit_note.id
         refunded += due.amount
     return Refund(refunded, credit_note_id)
 
@@ -169,16 +170,18 @@ def _end(subscription: Subscription, reason: str, *, now: datetime) -> None:
 def confirm_clean_up(session: Session, instance_id: UUID, *, now: datetime) -> bool:
     """The cluster confirmed that nothing labelled is left: frees the slot unless the subscription holds it. Once."""
     subscription = _locked_of_instance(session, instance_id)
-    if not instances.mark_cleaned_up(session, instance_id, now=now):
+    # Only this verb writes `cleaned_up_at`, and it holds the subscription: reading without a lock is enough.
+    unclean = _unclean_instances(session, subscription.id)
+    if instance_id not in unclean:
         return False
-    if subscription.status not in HOLDS_SLOT and not _has_unclean_instances(session, subscription.id):
+    if subscription.status not in HOLDS_SLOT and unclean == {instance_id}:
         catalog.free_slot(session, subscription.plan_id)
-    return True
+    return instances.mark_cleaned_up(session, instance_id, now=now)
 
 
-def _has_unclean_instances(session: Session, subscription_id: UUID) -> bool:
+def _unclean_instances(session: Session, subscription_id: UUID) -> set[UUID]:
     statement = select(Instance.id).where(Instance.subscription_id == subscription_id, Instance.cleaned_up_at.is_(None))
-    return session.scalar(statement.limit(1)) is not None
+    return set(session.scalars(statement))
 
 
 def delete_instance(session: Session, instance_id: UUID, *, now: datetime) -> bool:
@@ -207,7 +210,7 @@ def delete_instance(session: Session, instance_id: UUID, *, now: datetime) -> bo
 def _locked_of_instance(session: Session, instance_id: UUID) -> Subscription:
     """The instance's subscription, locked before the instance itself, as the lock order wants."""
     subscription_id = session.scalar(select(Instance.subscription_id).where(Instance.id == instance_id))
-    statement = select(Subscription).where(Subscription.id == subscription_id).with_for_update(**ROW_LOCK)
+    statement = select(Subscription).where(Subscription.id == subscription_id).with_for_update(key_share=True)
     subscription = session.scalar(statement.execution_options(populate_existing=True))
     if subscription is None:
         raise SubscriptionNotFound
