@@ -32,7 +32,6 @@ def upgrade() -> None:
         sa.Column("slug", sa.String(length=60), nullable=False),
         sa.Column("content_hash", sa.String(length=64), nullable=False),
         sa.Column("synced_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("slug", name=op.f("pk_catalog_sync")),
     )
     op.create_table(
@@ -419,17 +418,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_digest", name=op.f("uq_user_session_token_digest")),
     )
     op.create_index("ix_user_session_user_id", "user_session", ["user_id"], unique=False)
-    op.create_table(
-        "chain_head",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("account_id", sa.Uuid(), nullable=False),
-        sa.Column("noted_on", sa.String(length=10), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
-        sa.Column("chain_hash", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["ledger_account.id"], name=op.f("fk_chain_head_account_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_chain_head")),
-        sa.UniqueConstraint("account_id", "noted_on", name=op.f("uq_chain_head_account_id_noted_on")),
-    )
     op.create_table(
         "document_line",
         sa.Column("id", sa.Uuid(), nullable=False),

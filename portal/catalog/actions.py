@@ -147,7 +147,7 @@ def _add_plan(session: Session, service_id: UUID, plan: PlanTemplate) -> None:
 
 
 def _remember(session: Session, slug: str, content_hash: str, now: datetime) -> None:
-    values = {"content_hash": content_hash, "synced_at": now, "facts": {}}
+    values = {"content_hash": content_hash, "synced_at": now}
     statement = upsert(CatalogSync).values(slug=slug, **values)
     session.execute(statement.on_conflict_do_update(index_elements=["slug"], set_=values))
 

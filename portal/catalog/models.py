@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
@@ -130,4 +129,3 @@ class CatalogSync(Base):
     slug: Mapped[str] = mapped_column(String(60), primary_key=True)
     content_hash: Mapped[str] = mapped_column(String(64))
     synced_at: Mapped[datetime]
-    facts: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)

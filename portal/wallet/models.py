@@ -180,15 +180,3 @@ class Transaction(Identified, Base):
     @property
     def money(self) -> Money:
         return Money(self.amount, self.currency)
-
-
-class ChainHead(Identified, Base):
-    """The head of every wallet chain at the end of a day, as it was also sent out of the database."""
-
-    __tablename__ = "chain_head"
-    __table_args__ = (UniqueConstraint("account_id", "noted_on"),)
-
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("ledger_account.id"))
-    noted_on: Mapped[str] = mapped_column(String(10))
-    sequence: Mapped[int]
-    chain_hash: Mapped[str] = mapped_column(String(64))
