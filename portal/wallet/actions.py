@@ -186,7 +186,8 @@ def note_pending_top_up(
     row = {
         "id": new_id(), "customer_id": customer_id, "type": line.type, "status": TransactionStatus.PENDING,
         "amount": amount.amount, "currency": amount.currency, "code": line.code, "parameters": line.parameters,
-        "reference_kind": "payment", "reference_id": payment_id, "unique_key": f"payment:{payment_id}", "created_at": now,
+        "reference_kind": "payment", "reference_id": payment_id, "unique_key": f"payment:{payment_id}",
+        "created_at": now,
     }  # fmt: skip
     session.execute(upsert(Transaction).values(row).on_conflict_do_nothing(index_elements=["unique_key"]))
 

@@ -21,8 +21,8 @@ class HistoryForm(FlaskForm):
     class Meta:
         csrf = False
 
-    type = SelectField(_l("Kind"), choices=[(EVERYTHING, _l("All kinds")), *TYPES.items()])
-    status = SelectField(_l("State"), choices=[(EVERYTHING, _l("All states")), *STATUSES.items()])
+    type = SelectField(_l("Kind"), choices=[(EVERYTHING, _l("All kinds")), *TYPES.items()], default=EVERYTHING)
+    status = SelectField(_l("State"), choices=[(EVERYTHING, _l("All states")), *STATUSES.items()], default=EVERYTHING)
     since = DateField(_l("From"), [Optional()])
     until = DateField(_l("To"), [Optional()])
 

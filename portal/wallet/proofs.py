@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from portal.wallet.models import JournalEntry, LedgerAccount, Posting, Transaction, TransactionStatus
+from portal.wallet.models import AccountKind, JournalEntry, LedgerAccount, Posting, Transaction, TransactionStatus
 from portal.wallet.rules import chain_hash
 
 
@@ -103,7 +103,7 @@ def _link_is_broken(posting: Any, sequence: int, head: str, balance: int) -> str
 
 
 def lines_agree(session: Session) -> Iterator[Difference]:
-    """Every booked transaction line shows its entry's effect on the available balance; every wallet entry has a line."""
+    """Every booked line shows its entry's effect on the available balance; every wallet entry has a line."""
     rows = session.execute(
         text(
             """
@@ -112,7 +112,7 @@ def lines_agree(session: Session) -> Iterator[Difference]:
             LEFT JOIN posting p ON p.entry_id = t.entry_id
                 AND p.account_id IN (SELECT id FROM ledger_account WHERE kind = 'AVAILABLE')
             WHERE t.entry_id IS NOT NULL
-            GROUP BY t.id HAVING t.balance_after - t.balance_before <> coalesce(sum(p.amount), 0)
+            GROUP BY t.id HAVING t.balance_after - t.balance_before IS DISTINCT FROM coalesce(sum(p.amount), 0)
             """
         )
     )
@@ -136,4 +136,22 @@ def lines_agree(session: Session) -> Iterator[Difference]:
         yield Difference("lines_agree", f"transaction {line_id}", "completed without an entry")
 
 
-CHECKS = [entries_balance, balances_equal_postings, chains_hold, lines_agree]
+def debts_block_spending(session: Session) -> Iterator[Difference]:
+    """Nobody who owes has credit to spend: every credit pays the debt first."""
+    spendable = aliased(LedgerAccount)
+    owing = session.scalars(
+        select(LedgerAccount.id)
+        .join(spendable, LedgerAccount.customer_id == spendable.customer_id)
+        .where(
+            LedgerAccount.kind == AccountKind.RECEIVABLE,
+            LedgerAccount.balance < 0,
+            spendable.kind == AccountKind.AVAILABLE,
+            spendable.currency == LedgerAccount.currency,
+            spendable.balance > 0,
+        )
+    )
+    for account_id in owing:
+        yield Difference("debts_block_spending", f"ledger_account {account_id}", "a debt beside credit to spend")
+
+
+CHECKS = [entries_balance, balances_equal_postings, chains_hold, lines_agree, debts_block_spending]
