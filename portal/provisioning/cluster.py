@@ -157,7 +157,8 @@ def _list(
 def _delete_by_name(link: Connection, kind: ManagedKind, namespace: str, name: str) -> bool:
     """True when there was something to delete."""
     try:
-        link.call("DELETE", _path(kind, namespace, name), query={"propagationPolicy": "Foreground"})
+        policy = "Foreground" if kind.kind == "Deployment" else "Background"
+        link.call("DELETE", _path(kind, namespace, name), query={"propagationPolicy": policy})
     except Missing:
         return False
     return True

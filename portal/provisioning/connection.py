@@ -118,7 +118,7 @@ def connect(kubeconfig: str, kubeconfig_data: str, timeout_s: float) -> Connecti
     configuration = Configuration()
     try:
         _load(configuration, kubeconfig, kubeconfig_data)
-    except (ConfigException, OSError, yaml.YAMLError, ValueError) as error:
+    except (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         log.error("cluster.no_kubeconfig", error=type(error).__name__)
         raise ClusterUnavailable(error="no usable kubeconfig") from error
     configuration.retries = False  # urllib3 would repeat writes on its own; and no redirects
