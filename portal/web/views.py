@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, current_app, make_response, redirect, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
-from werkzeug.routing import BuildError
 
 from config import settings
 from portal.catalog import queries as catalog
@@ -25,15 +23,6 @@ THEMES = ("light", "dark", "auto")
 A_YEAR_S = 31_536_000
 
 
-@blueprint.app_template_global()
-def to(endpoint: str, **values: Any) -> str:
-    """The address of a page; `#` while that page is not built."""
-    try:
-        return url_for(endpoint, **values)
-    except BuildError:
-        return "#"
-
-
 @blueprint.app_template_filter()
 def localized(texts: dict[str, str]) -> str:
     """A text kept by language, in the reader's; English where a translation is missing."""
@@ -44,7 +33,7 @@ def localized(texts: dict[str, str]) -> str:
 @anyone
 def home() -> Response:
     """What this is, for people who have never seen it."""
-    return htmx.render("web/home.html", featured=catalog.featured(db.session()))
+    return htmx.render("web/home.html", remember=True, featured=catalog.featured(db.session()))
 
 
 @blueprint.get("/help")
