@@ -1,4 +1,4 @@
-"""Reads shaped for the catalog's pages: two queries each, whatever the size of the catalog."""
+"""Reads shaped for the catalog's pages: at most two queries each, whatever the size of the catalog."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +31,10 @@ class Card:
     name: str
     icon: str
     tagline: dict[str, str]
+    tags: list[str]
     category: dict[str, str]
+    category_slug: str
+    category_order: int
     featured: bool
     price_from: int | None
     slots_left: int
@@ -84,7 +88,10 @@ def _cards() -> Any:
             Service.name,
             Service.icon,
             Service.description,
+            Service.tags,
             Category.name,
+            Category.slug,
+            Category.sort_order,
             Service.featured,
             func.min(PlanPrice.amount),
             cast(func.coalesce(func.sum(Plan.slots_total - Plan.slots_used), 0), BigInteger),
@@ -97,19 +104,15 @@ def _cards() -> Any:
     )
 
 
-def facets(session: Session) -> Facets:
-    """Categories that have services, and the most used tags; one query."""
-    rows = session.execute(
-        select(Category.slug, Category.name, Service.tags)
-        .join(Service, Service.category_id == Category.id)
-        .where(Service.active)
-        .order_by(Category.sort_order, Category.slug)
-    ).all()
-    counts = Counter(slug for slug, _, _ in rows)
-    names = {slug: name for slug, name, _ in rows}
-    tags = Counter(tag for _, _, service_tags in rows for tag in service_tags)
+def facets(everything: Sequence[Card]) -> Facets:
+    """Categories that have services, and the most used tags, of all cards; no query of its own."""
+    counts = Counter(card.category_slug for card in everything)
+    tags = Counter(tag for card in everything for tag in card.tags)
+    shelves = sorted(
+        {(card.category_order, card.category_slug): card.category for card in everything}.items(), key=itemgetter(0)
+    )
     common = sorted(tag for tag, _ in tags.most_common(TAGS_SHOWN_MAX))
-    return Facets([Shelf(slug, names[slug], counts[slug]) for slug in names], common, len(rows))
+    return Facets([Shelf(slug, name, counts[slug]) for (_, slug), name in shelves], common, len(everything))
 
 
 def featured(session: Session) -> list[Card]:

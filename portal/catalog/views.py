@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from portal.catalog import queries
-from portal.catalog.filters import PRICE_CEILINGS, from_arguments
+from portal.catalog.filters import PRICE_CEILINGS, Filters, from_arguments
 from portal.catalog.models import Interval
 from portal.core.db import db
 from portal.instances.apps import app_template
@@ -21,13 +21,15 @@ blueprint = Blueprint("catalog", __name__)
 def index() -> Response:
     """All services, or those that match; htmx gets the results alone, while somebody types."""
     filters, session = from_arguments(request.args), db.session()
-    facets = None if htmx.asked() else queries.facets(session)
+    cards = queries.cards(session, filters)
+    everything = cards if filters.empty or htmx.asked() else queries.cards(session, Filters())
     return htmx.render(
         "catalog/index.html",
         partial="catalog/_results.html",
-        cards=queries.cards(session, filters),
+        remember=True,
+        cards=cards,
         filters=filters,
-        facets=facets,
+        facets=queries.facets(everything),
         price_ceilings=PRICE_CEILINGS,
     )
 

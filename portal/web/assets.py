@@ -1,4 +1,7 @@
-"""Static files by content: each address carries a hash, so that browsers may keep it for a year."""
+"""Static files by content: each address carries a hash, so that browsers may keep it for a year.
+
+A page names dozens of them, and no address changes while a process lives: each is worked out once.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, current_app, url_for
+from flask import Flask, current_app, has_request_context, request, url_for
 from markupsafe import Markup
 
 
@@ -19,12 +22,28 @@ def register(app: Flask) -> None:
         if endpoint == "static" and "filename" in values and "v" not in values:
             values["v"] = _hash(str(current_app.static_folder), values["filename"])
 
-    app.jinja_env.globals["icon"] = icon
+    app.jinja_env.globals |= {"icon": icon, "url_for": address}
+
+
+def address(endpoint: str, **values: Any) -> str:
+    """`url_for`, as templates call it."""
+    if endpoint == "static" and has_request_context() and not values.keys() - {"filename", "v"}:
+        return _static_address(request.script_root, **values)
+    return url_for(endpoint, **values)
+
+
+@lru_cache(maxsize=512)
+def _static_address(_mounted_at: str, **values: Any) -> str:
+    return url_for("static", **values)
 
 
 def icon(name: str, label: str | None = None) -> Markup:
     """One of the icons in static/vendor/icons.svg; decorative unless it has a label."""
-    href = f"{url_for('static', filename='vendor/icons.svg')}#{name}"
+    return _icon(f"{address('static', filename='vendor/icons.svg')}#{name}", None if label is None else str(label))
+
+
+@lru_cache(maxsize=512)
+def _icon(href: str, label: str | None) -> Markup:
     if label is None:
         return Markup('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>').format(href)
     return Markup('<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>').format(label, href)

@@ -6,6 +6,8 @@ from typing import Any
 
 from flask import Response, get_flashed_messages, make_response, redirect, render_template, request
 
+from portal.web import remembered
+
 
 def asked() -> bool:
     """True when htmx wants a region: not on a history restore, which needs the whole page."""
@@ -17,10 +19,15 @@ def target() -> str | None:
     return request.headers.get("HX-Target")
 
 
-def render(page: str, /, *, partial: str | None = None, status: int = 200, **context: Any) -> Response:
-    """Renders `page`, or `partial` when htmx asked; toasts ride along with a partial out of band."""
+def render(
+    page: str, /, *, partial: str | None = None, status: int = 200, remember: bool = False, **context: Any
+) -> Response:
+    """Renders `page`, or `partial` when htmx asked; toasts ride along with a partial out of band.
+
+    `remember` keeps the page for other visitors who are to see the same values; see `remembered`.
+    """
     if partial is None or not asked():
-        body = render_template(page, **context)
+        body = remembered.rendered(page, context) if remember else render_template(page, **context)
     else:
         body = render_template(partial, **context) + _toasts_out_of_band()
     response = make_response(body, status)
