@@ -11,6 +11,8 @@ from flask_babel import Babel
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import ROOT, Settings, settings
@@ -93,7 +95,9 @@ def _add_extensions(app: Flask, options: Settings) -> None:
     babel.init_app(app, locale_selector=languages.chosen)
     filters.register(app)
     assets.register(app)
-    app.extensions["redis"] = Redis.from_url(options.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    app.extensions["redis"] = Redis.from_url(
+        options.redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
+    )  # no waiting for Redis to come back: nothing is lost without it, and somebody waits for an answer
 
 
 def _add_edges(app: Flask) -> None:
