@@ -41,7 +41,7 @@ function options(box, labels) {
     cursor: { show: false },
     scales: { x: { time: false, range: [-0.6, labels.length - 0.4] }, y: { range: (_, low, high) => [Math.min(0, low), high || 1] } },
     axes: [
-      { stroke: ink, font, grid: { show: false }, ticks: { show: false }, splits: labels.map((_, index) => index), values: () => labels },
+      { stroke: ink, font, size: 30, grid: { show: false }, ticks: { show: false }, splits: labels.map((_, index) => index), values: () => labels },
       { stroke: ink, font, size: 64, ticks: { show: false }, grid: { stroke: colour(box, "wallet-grid"), width: 1 }, values: (_, splits) => splits.map(short) },
     ],
     series: [{}, ...SERIES.map(([name, side]) => bars(colour(box, name), side))],
