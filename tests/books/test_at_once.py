@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -22,6 +23,7 @@ from portal.payments.models import GatewayEvent, Payment
 from portal.subscriptions import intents
 from portal.subscriptions.models import LaunchIntent, Subscription, SubscriptionCharge
 from portal.wallet import actions as wallet
+from portal.wallet.errors import InsufficientCredit
 from portal.wallet.ledger import Reference
 from portal.wallet.models import TransactionType
 from sandbox.server import SandboxServer
@@ -97,7 +99,7 @@ def test_fifty_parallel_debits_on_a_balance_for_ten_let_exactly_ten_through(port
     outcomes = all_at_once(portal, [partial(debit, customer)] * 50)
     assert errors(outcomes) == ["InsufficientCredit"] * 40
     assert (shop.balance(customer), shop.entries("PURCHASE")) == (0, 10)
-    shortfalls = {error.shortfall for error in outcomes if isinstance(error, Exception)}
+    shortfalls = {error.shortfall for error in outcomes if isinstance(error, InsufficientCredit)}
     assert shortfalls == {rupiah(PRICE)}
 
 
@@ -212,7 +214,7 @@ def test_pay_and_launch_races_with_the_customers_own_click(portal: Flask, custom
     with transaction() as session:
         intents.note_intent(session, customer, plan, "MONTHLY", now=clock.now())
     shop.give(customer, 3 * PRICE)
-    deeds = [partial(subscription_jobs.fulfil_intents, str(customer)), partial(shop.buy, customer, plan)] * 5
+    deeds: list[Any] = [partial(subscription_jobs.fulfil_intents, str(customer)), partial(shop.buy, customer, plan)] * 5
     outcomes = all_at_once(portal, deeds)
     assert set(errors(outcomes)) <= {"DuplicateSubscription"}
     assert_one_sale(customer, plan, left=2 * PRICE)
@@ -291,7 +293,7 @@ def test_one_message_in_ten_workers_hands_runs_once(portal: Flask, customer: UUI
     assert sum(outcome is not None for outcome in outcomes) == 1
 
 
-def claimed(message_id: UUID) -> object:
+def claimed(message_id: Any) -> object:
     with transaction() as session:
         return outbox.claim(session, message_id, now=clock.now())
 
