@@ -37,9 +37,13 @@ def settled_attempts_are_booked(session: Session) -> Iterator[Difference]:
     for row in rows:
         name = f"gateway_transaction {row.id}"
         if row.booked != row.credited:
-            yield Difference("settled_attempts", name, f"credited {row.credited}, the ledger says {row.booked}")
+            yield Difference(
+                "settled_attempts_are_booked", name, f"credited {row.credited}, the ledger says {row.booked}"
+            )
         if row.undone != row.taken_back:
-            yield Difference("settled_attempts", name, f"took back {row.taken_back}, the ledger says {row.undone}")
+            yield Difference(
+                "settled_attempts_are_booked", name, f"took back {row.taken_back}, the ledger says {row.undone}"
+            )
 
 
 def paid_ones_are_credited(session: Session) -> Iterator[Difference]:
@@ -57,7 +61,9 @@ def paid_ones_are_credited(session: Session) -> Iterator[Difference]:
         )
     )
     for transaction_id, status in rows:
-        yield Difference("paid_is_credited", f"gateway_transaction {transaction_id}", f"{status} but not credited")
+        yield Difference(
+            "paid_ones_are_credited", f"gateway_transaction {transaction_id}", f"{status} but not credited"
+        )
 
 
 def credits_have_a_cause(session: Session) -> Iterator[Difference]:
