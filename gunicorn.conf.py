@@ -5,7 +5,20 @@ A process holds up to DATABASE_POOL_SIZE database connections.
 """
 
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
+
+# Where the processes share their counters, so that GET /metrics tells of all of them. Read at import by the library.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="minispod-metrics-"))
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """A process that ended leaves no gauge behind; its counts stay."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"

@@ -21,6 +21,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("top-up-expiry", "payments.expire_due", cron="5 * * * *"),
     Periodic("payment-sync", "payments.sync", cron="*/30 * * * *"),
     Periodic("instance-repair", "instances.repair", cron="*/10 * * * *"),
+    Periodic("app-health", "health.check_apps", cron="*/5 * * * *"),
     Periodic("books-audit", "books.audit", cron="30 3 * * *"),
     Periodic("clean-up", "housekeeping.clean_up", cron="0 3 * * *"),
 ]

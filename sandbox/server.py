@@ -113,9 +113,9 @@ class SandboxServer:
         self.stop()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """An Ingress host belongs to the app behind it; every other host sees the sandbox."""
+        """Loopback names see the sandbox; every other host is an app's, or 404 as from an ingress controller."""
         host = environ.get("HTTP_HOST", "").rpartition(":")[0] or environ.get("HTTP_HOST", "")
-        if self.cluster.has_host(host):
+        if host not in LOOPBACK_HOSTS:
             return self.cluster.serve_app(environ, start_response)
         return self._mounted(environ, start_response)
 

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy import BigInteger, cast, func, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from portal.catalog.filters import Filters
@@ -113,6 +113,26 @@ def facets(everything: Sequence[Card]) -> Facets:
     )
     common = sorted(tag for tag, _ in tags.most_common(TAGS_SHOWN_MAX))
     return Facets([Shelf(slug, name, counts[slug]) for (_, slug), name in shelves], common, len(everything))
+
+
+_STAMP = text(
+    """
+    SELECT (SELECT concat(count(*), '/', sum(xmin::text::bigint)) FROM category),
+           (SELECT concat(count(*), '/', sum(xmin::text::bigint)) FROM service),
+           (SELECT concat(count(*), '/', sum(xmin::text::bigint)) FROM plan),
+           (SELECT concat(count(*), '/', sum(xmin::text::bigint)) FROM plan_price),
+           (SELECT concat(count(*), '/', sum(xmin::text::bigint)) FROM operational_switch)
+    """
+)
+
+
+def stamp(session: Session) -> tuple[str, ...]:
+    """Another value after any change of the catalog, of its free slots or of the incident banner; one query.
+
+    A row's `xmin` is the transaction that wrote it and only grows, so with the same number of rows the sum can only
+    stay when no row was written. (The greatest would not do: a slow transaction may commit after a younger one.)
+    """
+    return tuple(session.execute(_STAMP).one())
 
 
 def featured(session: Session) -> list[Card]:

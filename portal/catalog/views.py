@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, request
+from sqlalchemy.orm import Session
 
 from portal.catalog import queries
 from portal.catalog.filters import PRICE_CEILINGS, Filters, from_arguments
@@ -21,17 +24,22 @@ blueprint = Blueprint("catalog", __name__)
 def index() -> Response:
     """All services, or those that match; htmx gets the results alone, while somebody types."""
     filters, session = from_arguments(request.args), db.session()
+    if htmx.asked() or not filters.empty:
+        return htmx.render("catalog/index.html", partial="catalog/_results.html", **_shown(session, filters))
+    return htmx.render_shared(
+        "catalog/index.html", stamp=lambda: queries.stamp(session), inputs=lambda: _shown(session, filters)
+    )
+
+
+def _shown(session: Session, filters: Filters) -> dict[str, Any]:
     cards = queries.cards(session, filters)
     everything = cards if filters.empty or htmx.asked() else queries.cards(session, Filters())
-    return htmx.render(
-        "catalog/index.html",
-        partial="catalog/_results.html",
-        remember=True,
-        cards=cards,
-        filters=filters,
-        facets=queries.facets(everything),
-        price_ceilings=PRICE_CEILINGS,
-    )
+    return {
+        "cards": cards,
+        "filters": filters,
+        "facets": queries.facets(everything),
+        "price_ceilings": PRICE_CEILINGS,
+    }
 
 
 @blueprint.get("/<slug>")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from portal.core.ids import new_id, readable_code
 from portal.instances import rules
 from portal.instances.apps import app_template
 from portal.instances.errors import CannotRestart, CannotStart, CannotStop, InstanceNotFound
-from portal.instances.models import Instance, InstanceEvent, InstanceSecret, InstanceState, WantedState
+from portal.instances.models import Health, Instance, InstanceEvent, InstanceSecret, InstanceState, WantedState
 from portal.provisioning.manifests import generate_secrets
 
 NAME_CODE_LENGTH = 6
@@ -187,6 +187,16 @@ def mark_cleaned_up(session: Session, instance_id: UUID, *, now: datetime) -> bo
     instance.cleaned_up_at = now
     record_event(session, instance.id, "cleaned_up", unique_key="cleaned_up", now=now)
     return True
+
+
+def record_health(session: Session, instance_id: UUID, *, answered: bool, now: datetime) -> None:
+    """Notes whether the app's address answered just now; one that stopped or went meanwhile is left alone."""
+    statement = (
+        update(Instance)
+        .where(Instance.id == instance_id, Instance.state == InstanceState.RUNNING)
+        .values(health=Health.ANSWERS if answered else Health.SILENT, health_checked_at=now)
+    )
+    session.execute(statement.execution_options(synchronize_session=False))
 
 
 def record_event(

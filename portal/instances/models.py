@@ -35,6 +35,14 @@ class WantedState(StrEnum):
     ABSENT = "ABSENT"
 
 
+class Health(StrEnum):
+    """What the app's public address said when it was last asked."""
+
+    UNKNOWN = ""
+    ANSWERS = "ANSWERS"
+    SILENT = "SILENT"
+
+
 class Instance(Identified, Base):
     """One app of a customer. `fenced_at`: nothing may start it any more; `cleaned_up_at`: the cluster
     confirmed that nothing labelled with it is left, which is what frees its slot."""
@@ -65,7 +73,7 @@ class Instance(Identified, Base):
     cleaned_up_at: Mapped[datetime | None]
     failure_code: Mapped[str | None] = mapped_column(String(60))
     failure_parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
-    health: Mapped[str] = mapped_column(String(20), default="")
+    health: Mapped[str] = mapped_column(String(20), default=Health.UNKNOWN)
     health_checked_at: Mapped[datetime | None]
 
     events: Mapped[list[InstanceEvent]] = relationship(lazy="raise", order_by="InstanceEvent.id")

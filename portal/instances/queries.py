@@ -67,3 +67,11 @@ def forgotten(session: Session, *, limit: int = 200) -> Sequence[Instance]:
     not_gone = Instance.fenced_at.is_not(None) & Instance.cleaned_up_at.is_(None)
     statement = select(Instance).where(or_(under_way, not_gone), ~queued).order_by(Instance.id).limit(limit)
     return session.scalars(statement).all()
+
+
+def running_after(session: Session, after: UUID, *, limit: int) -> dict[UUID, str]:
+    """Names of instances that should answer now, by id in ascending order, beginning behind `after`."""
+    statement = select(Instance.id, Instance.name).where(
+        Instance.state == InstanceState.RUNNING, Instance.fenced_at.is_(None), Instance.id > after
+    )
+    return dict(session.execute(statement.order_by(Instance.id).limit(limit)).tuples().all())

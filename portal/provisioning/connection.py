@@ -83,8 +83,10 @@ class Connection:
         parsed = _parse(content, response.headers.get("content-type") or "")
         if 200 <= response.status < 300:
             return Answer(response.status, content, parsed)
-        log.warning("cluster.refused", method=method, path=path, status=response.status, reason=parsed.get("reason"))
-        raise _refusal(response.status, parsed)
+        refusal = _refusal(response.status, parsed)
+        note = log.debug if isinstance(refusal, Missing) else log.warning
+        note("cluster.refused", method=method, path=path, status=response.status, reason=parsed.get("reason"))
+        raise refusal
 
 
 def _parse(content: bytes, content_type: str) -> dict[str, Any]:

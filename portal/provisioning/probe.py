@@ -18,7 +18,9 @@ NO_PROBE = "none"
 
 
 def answers(address: str) -> bool:
-    """True when `GET /` at the address gets any answer below 500. Redirects are answers and are not followed.
+    """True when `GET /` at the address gets an answer below 500 other than 404. Redirects are not followed.
+
+    404 is what an ingress controller says of a host that it does not know, or not yet.
 
     With `APPS_PROBE_ADDRESS` set, that host:port is dialled and asked for the app by its name; `none` there
     means that the worker cannot reach the apps' addresses: the cluster's own word is then enough.
@@ -38,7 +40,7 @@ def answers(address: str) -> bool:
     except (HTTPError, OSError) as error:
         log.info("probe.no_answer", address=address, error=type(error).__name__)
         return False
-    return response.status < 500
+    return response.status < 500 and response.status != 404
 
 
 def _pool(scheme: str, dial: str, *, name: str) -> urllib3.HTTPConnectionPool:

@@ -22,7 +22,8 @@ def register(app: Flask) -> None:
         if endpoint == "static" and "filename" in values and "v" not in values:
             values["v"] = _hash(str(current_app.static_folder), values["filename"])
 
-    app.jinja_env.globals |= {"icon": icon, "url_for": address}
+    app.jinja_env.globals["icon"] = icon
+    app.jinja_env.globals["url_for"] = address
 
 
 def address(endpoint: str, **values: Any) -> str:

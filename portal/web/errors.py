@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, flash, g, jsonify, request
+from flask import Flask, Response, current_app, flash, g, jsonify, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -60,9 +60,25 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        db.session.rollback()
         log.error("request.failed", path=request.path, exc_info=error)
-        return answer(_unexpected())
+        try:
+            db.session.rollback()
+            return answer(_unexpected())
+        except Exception as second:  # the database is away, and with it the frame of every page
+            log.error("request.failed_twice", path=request.path, exc_info=second)
+            return _last_page()
+
+
+def _last_page() -> Response:
+    """What is shown when nothing else can be: a file, in both languages, that needs neither database nor session."""
+    if _wants_json():
+        response = jsonify({"error": {"code": "INTERNAL", "message": "internal error"}})
+    else:
+        response = current_app.send_static_file("broken.html")
+        response.cache_control.clear()
+        response.headers["Cache-Control"] = "no-store"
+    response.status_code = 500
+    return response
 
 
 def _as_portal_error(error: HTTPException) -> PortalError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from flask import Response, get_flashed_messages, make_response, redirect, render_template, request
@@ -19,17 +20,21 @@ def target() -> str | None:
     return request.headers.get("HX-Target")
 
 
-def render(
-    page: str, /, *, partial: str | None = None, status: int = 200, remember: bool = False, **context: Any
-) -> Response:
-    """Renders `page`, or `partial` when htmx asked; toasts ride along with a partial out of band.
-
-    `remember` keeps the page for other visitors who are to see the same values; see `remembered`.
-    """
+def render(page: str, /, *, partial: str | None = None, status: int = 200, **context: Any) -> Response:
+    """Renders `page`, or `partial` when htmx asked; toasts ride along with a partial out of band."""
     if partial is None or not asked():
-        body = remembered.rendered(page, context) if remember else render_template(page, **context)
+        body = render_template(page, **context)
     else:
         body = render_template(partial, **context) + _toasts_out_of_band()
+    return _answer(body, status)
+
+
+def render_shared(page: str, /, *, stamp: Callable[[], Hashable], inputs: Callable[[], dict[str, Any]]) -> Response:
+    """A page that is the same for every visitor until `stamp` changes; see `remembered`."""
+    return _answer(remembered.rendered(page, stamp=stamp, inputs=inputs), 200)
+
+
+def _answer(body: str, status: int) -> Response:
     response = make_response(body, status)
     response.vary.add("HX-Request")
     if not response.headers.get("Cache-Control"):

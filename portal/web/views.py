@@ -33,7 +33,12 @@ def localized(texts: dict[str, str]) -> str:
 @anyone
 def home() -> Response:
     """What this is, for people who have never seen it."""
-    return htmx.render("web/home.html", remember=True, featured=catalog.featured(db.session()))
+    session = db.session()
+    return htmx.render_shared(
+        "web/home.html",
+        stamp=lambda: catalog.stamp(session),
+        inputs=lambda: {"featured": catalog.featured(session)},
+    )
 
 
 @blueprint.get("/help")

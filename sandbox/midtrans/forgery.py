@@ -81,13 +81,9 @@ _FORGERIES: dict[str, Callable[[Message, dict[str, Any], str], Message]] = {
     "replay_tamper": _replay_tamper,
     "cross_env": lambda message, params, key: _signed(message | {"merchant_id": OTHER_MERCHANT}, OTHER_KEY),
     "other_merchant": lambda message, params, key: _signed(message | {"merchant_id": OTHER_MERCHANT}, key),
-    "amount_drift": lambda message, params, key: _signed(
-        message | {"gross_amount": params.get("value", "1.00")}, key
-    ),
+    "amount_drift": lambda message, params, key: _signed(message | {"gross_amount": params.get("value", "1.00")}, key),
     "lying_webhook": _lying,
-    "case_drift": lambda message, params, key: (
-        message | {"transaction_status": message["transaction_status"].upper()}
-    ),
+    "case_drift": lambda message, params, key: message | {"transaction_status": message["transaction_status"].upper()},
     "rewrite": lambda message, params, key: _signed(message | params.get("set", {}), key),
 }
 
@@ -105,8 +101,6 @@ _MALFORMED: dict[str, Callable[[Message, Wire], Wire]] = {
     "bom": lambda message, wire: Wire(b"\xef\xbb\xbf" + wire.body),
     "latin1": lambda message, wire: Wire(wire.body[:-1] + ', "note": "caf\xe9"}'.encode("latin-1")),
     "duplicate_keys": lambda message, wire: Wire(b'{"order_id": "somebody-else", ' + wire.body[1:]),
-    "nul": lambda message, wire: Wire(
-        json.dumps(message | {"order_id": message["order_id"] + "\x00"}).encode()
-    ),
+    "nul": lambda message, wire: Wire(json.dumps(message | {"order_id": message["order_id"] + "\x00"}).encode()),
 }
 MALFORMED_KINDS = tuple(_MALFORMED)

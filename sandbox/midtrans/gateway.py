@@ -210,9 +210,7 @@ class Gateway:
             self._announce(transaction)
 
     def may_pay_twice(self, order_id: str) -> bool:
-        return any(
-            f.mode == "double_pay" and order_id.startswith(f.order_prefix) for f in self.faults.active()
-        )
+        return any(f.mode == "double_pay" and order_id.startswith(f.order_prefix) for f in self.faults.active())
 
     def _apply_promo(self, transaction: Transaction) -> None:
         for fault in self.faults.take(modes=["promo"], order_id=transaction.order_id):

@@ -114,9 +114,7 @@ def three_ds(token: str, transaction_id: str) -> str | AnyResponse:
         return _render("three_ds.html", session, transaction=transaction, wrong_code=wrong_code, otp=OTP)
     if transaction.status == "pending":
         simulator().authenticate_card(transaction_id, passed=request.form.get("act") == "confirm")
-    return _render(
-        "three_ds_done.html", session, target=_here("payment", transaction_id=transaction_id, answered=1)
-    )
+    return _render("three_ds_done.html", session, target=_here("payment", transaction_id=transaction_id, answered=1))
 
 
 @blueprint.errorhandler(Refused)

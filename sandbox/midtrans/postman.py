@@ -291,9 +291,7 @@ class Postman:
                 session.get(url, headers=HEADERS, timeout=timeout_s, allow_redirects=False)
             return reply
 
-    def _request(
-        self, session: requests.Session, method: str, url: str, sent: Notification
-    ) -> requests.Response:
+    def _request(self, session: requests.Session, method: str, url: str, sent: Notification) -> requests.Response:
         return session.request(
             method,
             url,

@@ -52,7 +52,7 @@ class ClusterServer:
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST", "").rpartition(":")[0] or environ.get("HTTP_HOST", "")
-        if self.cluster.has_host(host):
+        if host != "127.0.0.1":
             return self.cluster.serve_app(environ, start_response)
         return self._api(environ, start_response)
 

@@ -22,7 +22,6 @@ from portal.wallet.models import JournalEntry
 from sandbox.server import SandboxServer
 from tests.conftest import run_due_work
 
-
 PAPERWORK = ("invoices.render", "notices.deliver")
 """Slow work that most tests of money can leave lying."""
 

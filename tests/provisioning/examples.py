@@ -16,9 +16,7 @@ from portal.provisioning.manifests import (
 )
 
 TEMPLATES = load_app_templates()
-CLUSTER = ClusterSettings(
-    apps_domain="apps.example.com", issuer="letsencrypt", cluster_cidrs=("203.0.113.0/24",)
-)
+CLUSTER = ClusterSettings(apps_domain="apps.example.com", issuer="letsencrypt", cluster_cidrs=("203.0.113.0/24",))
 CUSTOMER = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 INSTANCE = UUID("01890a5d-ac96-7ab1-9d5f-4a1b2c3d4e5f")
 

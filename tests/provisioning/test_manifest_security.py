@@ -115,9 +115,7 @@ def test_a_database_starts_first_and_listens_to_nobody_else():
 
 def test_the_namespace_is_walled():
     policies = {
-        m["metadata"]["name"]: m["spec"]
-        for m in namespace_manifests(NAMESPACE, CLUSTER)
-        if "Policy" in m["kind"]
+        m["metadata"]["name"]: m["spec"] for m in namespace_manifests(NAMESPACE, CLUSTER) if "Policy" in m["kind"]
     }
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     [internet] = policies["allow-internet"]["egress"]
@@ -176,9 +174,7 @@ def test_worker_may_apply_and_clean_up_what_belongs_to_an_instance(kind):
     assert ("list" in verbs) is kind.listable
 
 
-@pytest.mark.parametrize(
-    "manifest", namespace_manifests(NAMESPACE, CLUSTER), ids=lambda m: m["metadata"]["name"]
-)
+@pytest.mark.parametrize("manifest", namespace_manifests(NAMESPACE, CLUSTER), ids=lambda m: m["metadata"]["name"])
 def test_worker_may_apply_a_namespace_and_its_walls_but_not_delete_them(manifest):
     plurals = {"NetworkPolicy": "networkpolicies"}
     plural = plurals.get(manifest["kind"], manifest["kind"].lower() + "s")

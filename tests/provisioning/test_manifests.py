@@ -212,9 +212,7 @@ def test_the_same_wanted_state_gives_the_same_manifests():
     assert manifests_for(TEMPLATES["ghost"]) == manifests_for(TEMPLATES["ghost"])
 
 
-@pytest.mark.parametrize(
-    "change", [{"secrets": {"encryption_key": "other"}}, {"env": {"A": "1"}}, {"url": "http://x"}]
-)
+@pytest.mark.parametrize("change", [{"secrets": {"encryption_key": "other"}}, {"env": {"A": "1"}}, {"url": "http://x"}])
 def test_a_changed_variable_rolls_the_pod(change):
     before, after = manifests_for(TEMPLATES["n8n"]), manifests_for(TEMPLATES["n8n"], **change)
     assert annotations(before) != annotations(after)
@@ -268,9 +266,7 @@ def sized_instances(draw) -> tuple[InstanceSpec, AppTemplate]:
             memory_mib=draw(st.integers(least.memory_mib, 262_144)),
             storage_gib=draw(st.integers(least.storage_gib, 4_096)),
             replicas=draw(st.integers(0, 1)),
-            env=draw(
-                st.dictionaries(st.from_regex(r"\A[A-Z_][A-Z0-9_]{0,9}\Z"), st.text(max_size=20), max_size=3)
-            ),
+            env=draw(st.dictionaries(st.from_regex(r"\A[A-Z_][A-Z0-9_]{0,9}\Z"), st.text(max_size=20), max_size=3)),
         ),
         template,
     )

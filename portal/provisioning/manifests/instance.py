@@ -16,9 +16,7 @@ Manifest = dict[str, Any]
 PROGRESS_DEADLINE_S = 300
 
 
-def instance_manifests(
-    spec: InstanceSpec, template: AppTemplate, settings: ClusterSettings
-) -> list[Manifest]:
+def instance_manifests(spec: InstanceSpec, template: AppTemplate, settings: ClusterSettings) -> list[Manifest]:
     """All objects of the instance, in apply order (`MANAGED_KINDS`).
 
     The instance keeps the size it was sold in: the resources come from `spec`, not from the template's plans.

@@ -104,9 +104,7 @@ def _env(container: Container, spec: InstanceSpec) -> list[Manifest]:
     """References only: no value stands in the Deployment, which many may read."""
     own = {name: is_secret(value) for name, value in container.env.items()}
     overridden = {} if container.sidecar else dict.fromkeys(spec.env, True)
-    return [
-        _env_reference(container, name, spec, secret) for name, secret in sorted((own | overridden).items())
-    ]
+    return [_env_reference(container, name, spec, secret) for name, secret in sorted((own | overridden).items())]
 
 
 def _env_reference(container: Container, name: str, spec: InstanceSpec, secret: bool) -> Manifest:
@@ -116,9 +114,7 @@ def _env_reference(container: Container, name: str, spec: InstanceSpec, secret: 
 
 def _mounts(container: Container) -> list[Manifest]:
     mounts = [{"name": VOLUME, "mountPath": m.path, "subPath": m.sub_path} for m in container.mounts]
-    return mounts + [
-        {"name": _scratch_name(container, path), "mountPath": path} for path in container.scratch
-    ]
+    return mounts + [{"name": _scratch_name(container, path), "mountPath": path} for path in container.scratch]
 
 
 def _volumes(template: AppTemplate, claim_name: str) -> list[Manifest]:

@@ -13,6 +13,9 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from sandbox.midtrans import Simulator, create_app
+from tests.browser import browser_type_launch_args
+
+__all__ = ["browser_type_launch_args"]
 
 SERVER_KEY, CLIENT_KEY = "SB-Mid-server-test", "SB-Mid-client-test"
 Wsgi = Callable[..., Any]
@@ -128,14 +131,3 @@ def order(gateway: Simulator) -> Callable[..., str]:
 
 def request_for(order_id: str = "shop-1", amount: int = 50000, **more: Any) -> dict[str, Any]:
     return {"transaction_details": {"order_id": order_id, "gross_amount": amount}} | more
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    )
-    return browser_type_launch_args | {
-        "executable_path": "/usr/bin/chromium",
-        "args": [*flags.split(), "--disable-component-update", "--disable-sync"],
-    }

@@ -179,9 +179,7 @@ API_FAULTS: dict[str, type[Exception]] = {
 
 
 @pytest.mark.parametrize("mode", API_FAULTS)
-def test_each_api_fault_reaches_the_library_once(
-    snap: midtransclient.Snap, gateway: Simulator, mode: str
-) -> None:
+def test_each_api_fault_reaches_the_library_once(snap: midtransclient.Snap, gateway: Simulator, mode: str) -> None:
     gateway.inject(mode, endpoint="create", order_prefix="shop", times=1)
     with pytest.raises(API_FAULTS[mode]):
         snap.create_transaction(request_for())
@@ -206,10 +204,7 @@ def test_a_hanging_gateway_lets_go_when_healed(gateway: Simulator, address: str)
     with pytest.raises(requests.ReadTimeout):
         requests.get(f"{address}/v2/x/status", auth=(SERVER_KEY, ""), timeout=0.2)
     gateway.heal()
-    assert (
-        requests.get(f"{address}/v2/x/status", auth=(SERVER_KEY, ""), timeout=5).json()["status_code"]
-        == "404"
-    )
+    assert requests.get(f"{address}/v2/x/status", auth=(SERVER_KEY, ""), timeout=5).json()["status_code"] == "404"
 
 
 def test_a_dripping_answer_is_whole_in_the_end(snap: midtransclient.Snap, gateway: Simulator) -> None:

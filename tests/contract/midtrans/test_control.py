@@ -80,9 +80,7 @@ def test_reset_forgets_orders_but_not_settings(ctl: Client, gateway: Simulator, 
     assert [e["kind"] for e in ctl.get("/ctl/journal").get_json()] == ["reset"]
 
 
-def test_the_page_has_a_working_button_for_every_offered_verb(
-    ctl: Client, gateway: Simulator, order: Order
-) -> None:
+def test_the_page_has_a_working_button_for_every_offered_verb(ctl: Client, gateway: Simulator, order: Order) -> None:
     transaction = gateway.choose(order(), "other_qris")
     assert transaction.transaction_id in ctl.get("/ctl").get_data(as_text=True)
     pressed = ctl.post(f"/ctl/orders/{transaction.transaction_id}/settle", data={"press": "1"})
@@ -90,9 +88,7 @@ def test_the_page_has_a_working_button_for_every_offered_verb(
     assert transaction.status == "settlement"
 
 
-@pytest.mark.parametrize(
-    "address,headers", [("10.0.0.5", {}), ("127.0.0.1", {"Origin": "https://evil.example"})]
-)
+@pytest.mark.parametrize("address,headers", [("10.0.0.5", {}), ("127.0.0.1", {"Origin": "https://evil.example"})])
 def test_strangers_pull_no_levers(ctl: Client, address: str, headers: dict[str, str]) -> None:
     answer = ctl.post("/ctl/reset", environ_base={"REMOTE_ADDR": address}, headers=headers)
     assert answer.status_code == 403

@@ -65,9 +65,7 @@ def test_a_307_loop_ends(gateway: Simulator, merchant: Merchant, order: Order) -
     assert len(merchant.requests) == 6
 
 
-def test_a_302_becomes_an_empty_get_and_no_retry(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_a_302_becomes_an_empty_get_and_no_retry(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     merchant.will_reply(302, location="/login")
     gateway.choose(order(), "bca_va")
     gateway.advance(HOURS_6_S)
@@ -75,9 +73,7 @@ def test_a_302_becomes_an_empty_get_and_no_retry(
     assert merchant.bodies[1] == b""
 
 
-def test_a_slow_receiver_is_cut_off_and_told_again(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_a_slow_receiver_is_cut_off_and_told_again(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     patience = threading.Event()
     merchant.on_notice = lambda: patience.wait(5) and None
     gateway.settings.change(delivery_timeout_s=0.2)
@@ -117,9 +113,7 @@ def test_duplicates_have_the_same_bytes(gateway: Simulator, merchant: Merchant, 
     assert len(set(merchant.bodies[1:])) == 1
 
 
-def test_concurrent_duplicates_meet_at_the_receiver(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_concurrent_duplicates_meet_at_the_receiver(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     together = threading.Barrier(5)
     gateway.settings.change(pending_notifications=False)
     merchant.on_notice = lambda: together.wait(5) and None
@@ -129,9 +123,7 @@ def test_concurrent_duplicates_meet_at_the_receiver(
     assert merchant.events == ["settlement"] * 5
 
 
-def test_near_duplicates_mean_the_same_in_other_bytes(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_near_duplicates_mean_the_same_in_other_bytes(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     gateway.inject("near_duplicate", event="settlement", n=3)
     gateway.pay(order(), method="bca_va")
     gateway.drain()
@@ -199,9 +191,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 
 @pytest.mark.parametrize("mode", FORGED)
-def test_a_forged_message_does_not_verify(
-    gateway: Simulator, merchant: Merchant, order: Order, mode: str
-) -> None:
+def test_a_forged_message_does_not_verify(gateway: Simulator, merchant: Merchant, order: Order, mode: str) -> None:
     gateway.settings.change(pending_notifications=False)
     gateway.inject(mode, event="settlement")
     gateway.pay(order())
@@ -211,9 +201,7 @@ def test_a_forged_message_does_not_verify(
     assert message.get("signature_key") != sign("shop-1", "200", "50000.00", SERVER_KEY)
 
 
-def test_a_tampered_replay_keeps_a_valid_signature(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_a_tampered_replay_keeps_a_valid_signature(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     gateway.pay(order(), method="other_qris")
     gateway.forge("shop-1", "replay_tamper", set={"transaction_status": "refund", "transaction_id": "other"})
     gateway.drain()
@@ -234,9 +222,7 @@ def test_a_drifting_amount_is_signed_as_it_stands(
     assert message["signature_key"] == sign("shop-1", "200", str(value), SERVER_KEY)
 
 
-def test_a_promotion_lowers_the_amount_everywhere(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_a_promotion_lowers_the_amount_everywhere(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     gateway.inject("promo", amount=5000)
     gateway.pay(order())
     assert gateway.status("shop-1")["gross_amount"] == "45000.00"
@@ -266,9 +252,7 @@ def test_every_malformed_kind_arrives_and_differs(
     assert merchant.requests[0][0] == ("GET" if kind == "get" else "POST")
 
 
-def test_a_reversal_takes_the_money_back_within_minutes(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_a_reversal_takes_the_money_back_within_minutes(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     gateway.inject("reversal", seconds=180)
     gateway.pay(order(), method="permata_va")
     gateway.advance(180)
@@ -316,9 +300,7 @@ def test_an_unknown_fault_is_refused(gateway: Simulator) -> None:
         gateway.inject("gremlins")
 
 
-def test_realistic_latency_is_seeded_and_bounded(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_realistic_latency_is_seeded_and_bounded(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     gateway.settings.change(realistic_latency=True, pending_notifications=False)
     gateway.pay(order())
     gateway.drain()

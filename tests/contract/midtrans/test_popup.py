@@ -114,9 +114,7 @@ def test_the_success_page_closes_by_itself(page: Page, pay: Any) -> None:
     "number,otp,outcome",
     [("4811111111111114", "112233", "onSuccess"), ("4911111111111113", "112233", "onError")],
 )
-def test_a_card_goes_through_its_banks_frame(
-    page: Page, pay: Any, number: str, otp: str, outcome: str
-) -> None:
+def test_a_card_goes_through_its_banks_frame(page: Page, pay: Any, number: str, otp: str, outcome: str) -> None:
     frame = pay({"language": "en", "selectedPaymentType": "credit_card"}, credit_card={"secure": True})
     frame.get_by_label("Card number").fill("1234")
     frame.get_by_label("CVV").fill("123")
@@ -173,17 +171,13 @@ def test_a_reopened_popup_shows_the_same_number(page: Page, pay: Any, gateway: S
     expect(page.frame_locator("#snap-midtrans").locator("[data-number]").last).to_have_text(key)
 
 
-def test_a_paid_order_ends_in_an_error_with_a_list(
-    page: Page, pay: Any, gateway: Simulator, shop: str
-) -> None:
+def test_a_paid_order_ends_in_an_error_with_a_list(page: Page, pay: Any, gateway: Simulator, shop: str) -> None:
     token = gateway.create_order(request_for("paid-1")).token
     gateway.pay("paid-1")
     page.goto(shop)
     page.evaluate("token => snap.pay(token, options)", token)
     page.frame_locator("#snap-midtrans").locator("[data-done]").click()
-    assert told(page) == [
-        ["onError", {"status_code": "406", "status_message": ["transaction has been processed"]}]
-    ]
+    assert told(page) == [["onError", {"status_code": "406", "status_message": ["transaction has been processed"]}]]
 
 
 @pytest.mark.parametrize("how", ["superseded", "expired"])

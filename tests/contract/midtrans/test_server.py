@@ -84,13 +84,9 @@ def test_the_command_starts_and_a_signal_ends_it_with_its_state_saved(tmp_path: 
         "--data",
         str(tmp_path / "d"),
     ]
-    running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."}
-    )
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."})
     assert running.stdout is not None
     assert running.stdout.readline().startswith("sandbox at http://127.0.0.1:")
     running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=15) == 0
-    assert {"midtrans.json", "kubernetes.json", "kubeconfig.yaml"} <= {
-        p.name for p in (tmp_path / "d").iterdir()
-    }
+    assert {"midtrans.json", "kubernetes.json", "kubeconfig.yaml"} <= {p.name for p in (tmp_path / "d").iterdir()}

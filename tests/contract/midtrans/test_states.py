@@ -125,9 +125,7 @@ def test_the_orders_own_expiry_counts_from_its_start_time(gateway: Simulator, or
     [("bca_va", "va_numbers"), ("permata_va", "permata_va_number"), ("echannel", "bill_key"),
      ("indomaret", "payment_code"), ("other_qris", "qr_string")],
 )  # fmt: skip
-def test_the_bank_finds_a_payment_by_its_number(
-    gateway: Simulator, order: Order, method: str, name: str
-) -> None:
+def test_the_bank_finds_a_payment_by_its_number(gateway: Simulator, order: Order, method: str, name: str) -> None:
     transaction = gateway.choose(order(enabled_payments=[method]), method)
     assert name in transaction.shown
     for reference in transaction.references:
@@ -136,9 +134,7 @@ def test_the_bank_finds_a_payment_by_its_number(
     assert transaction.status == "settlement"
 
 
-def test_a_declined_attempt_leaves_room_for_another(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_a_declined_attempt_leaves_room_for_another(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     first = gateway.choose(order(), "credit_card", card_number="4911 1111 1111 1113")
     second = gateway.choose("shop-1", "bca_va")
     gateway.pay(second.transaction_id)
@@ -178,9 +174,7 @@ def test_the_other_attempt_expires_after_the_first_was_paid(
     assert gateway.status("shop-1")["transaction_status"] == "settlement"
 
 
-def test_a_card_is_captured_now_and_settled_tomorrow(
-    gateway: Simulator, merchant: Merchant, order: Order
-) -> None:
+def test_a_card_is_captured_now_and_settled_tomorrow(gateway: Simulator, merchant: Merchant, order: Order) -> None:
     transaction = gateway.choose(order(), "credit_card", card_number="4811111111111114")
     assert transaction.status == "capture"
     gateway.advance(DAY_S)
