@@ -202,9 +202,9 @@ def test_a_log_cut_inside_a_character_is_still_shown(server, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "status, answered", [(200, True), (302, True), (401, True), (404, True), (500, False), (503, False)]
+    "status, answered", [(200, True), (302, True), (401, True), (404, False), (500, False), (503, False)]
 )
-def test_any_answer_below_500_shows_that_the_address_works(server, monkeypatch, status, answered):
+def test_an_answer_that_can_only_be_the_apps_own_shows_that_the_address_works(server, monkeypatch, status, answered):
     monkeypatch.setenv("APPS_PROBE_ADDRESS", f"127.0.0.1:{server.port}")
     settings.cache_clear()
     server.says(status, "text", "text/html")
