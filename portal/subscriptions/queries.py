@@ -160,6 +160,11 @@ class SubscriptionDetail:
     instances: list[Instance]
     charges: list[ChargeLine]  # newest first
 
+    @property
+    def present(self) -> int:
+        """Apps that run or may run again."""
+        return sum(instance.fenced_at is None for instance in self.instances)
+
 
 def subscription_detail(session: Session, subscription_id: UUID, customer_id: UUID) -> SubscriptionDetail:
     """One of the customer's own subscriptions, in three queries; `SubscriptionNotFound` for anybody else's."""

@@ -109,7 +109,21 @@ def listing() -> Response:
 def show(subscription_id: UUID) -> Response:
     """One subscription: plan, period, next charge, its apps and its charges."""
     detail = queries.subscription_detail(db.session(), subscription_id, current_customer().id)
-    return htmx.render("subscriptions/show.html", detail=detail, can_delete=can_delete)
+    plan, present = detail.subscription.plan, detail.present
+    may_add = rules.may_add_instance(detail.subscription.status, present=present, most=plan.max_instances)
+    return htmx.render("subscriptions/show.html", detail=detail, can_delete=can_delete, may_add=may_add)
+
+
+@blueprint.post("/<uuid:subscription_id>/instances")
+@customer
+def add_instance(subscription_id: UUID) -> Response:
+    """One more app under the same subscription; it costs nothing more. Pressed twice, it is one."""
+    running = request.form.get("running", -1, type=int)
+    with transaction() as session:
+        instance = actions.add_instance(
+            session, subscription_id, current_customer().id, running=running, now=clock.now()
+        )
+    return htmx.leave_for(url_for("instances.show", instance_id=instance.id))
 
 
 @blueprint.get("/charges/<uuid:charge_id>/invoice")

@@ -1,0 +1,144 @@
+"""Several apps under one subscription, and what becomes of it when one fails, goes or is one too many."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from portal.core import clock
+from portal.core.db import db, transaction
+from portal.core.errors import NotFound
+from portal.instances import actions as instances
+from portal.instances.models import Instance
+from portal.subscriptions import actions
+from portal.subscriptions.errors import NoRoomForInstance
+from portal.subscriptions.models import Subscription
+from portal.wallet import queries as wallet
+from tests.books_audit import assert_books_are_clean
+from tests.personas import Person, sign_in
+from tests.subscriptions.shop import buy, credit, plan_of, stock_catalog
+
+ENTERPRISE_PRICE = 325_000  # n8n Enterprise: three apps, with its setup fee
+
+
+@pytest.fixture
+def large(portal, ayu: Person) -> Subscription:
+    """Ayu's subscription to a plan that runs three apps."""
+    stock_catalog()
+    credit(ayu.customer_id, 400_000)
+    subscription = buy(ayu.customer_id, plan_of("n8n", "ENTERPRISE"))
+    db.session.close()
+    return subscription
+
+
+def apps(subscription: Subscription) -> list[Instance]:
+    db.session.close()
+    statement = sa.select(Instance).where(Instance.subscription_id == subscription.id).order_by(Instance.id)
+    return list(db.session().scalars(statement))
+
+
+def add(subscription: Subscription, *, running: int) -> Instance:
+    with transaction() as session:
+        return actions.add_instance(
+            session, subscription.id, subscription.customer_id, running=running, now=clock.now()
+        )
+
+
+def come_up(instance: Instance) -> None:
+    with transaction() as session:
+        locked = instances.locked(session, instance.id)
+        instances.begin_roll_out(session, locked, now=clock.now())
+        instances.mark_ready(session, locked, now=clock.now())
+
+
+def fail(instance: Instance) -> None:
+    with transaction() as session:
+        instances.begin_roll_out(session, instances.locked(session, instance.id), now=clock.now())
+        actions.fail_provisioning(session, instance.id, code="crash_loop", parameters={}, now=clock.now())
+
+
+def status(subscription: Subscription) -> str:
+    db.session.close()
+    return db.session().get_one(Subscription, subscription.id).status
+
+
+def balance(subscription: Subscription) -> int:
+    db.session.close()
+    return wallet.available(db.session(), subscription.customer_id).amount
+
+
+def test_more_apps_cost_nothing_up_to_the_plans_limit(large) -> None:
+    before = balance(large)
+    add(large, running=1)
+    add(large, running=2)
+    with pytest.raises(NoRoomForInstance):
+        add(large, running=3)
+    assert len(apps(large)) == 3
+    assert balance(large) == before
+    assert_books_are_clean()
+
+
+def test_a_double_press_adds_one(large) -> None:
+    add(large, running=1)
+    with pytest.raises(NoRoomForInstance):
+        add(large, running=1)
+    assert len(apps(large)) == 2
+
+
+def test_a_further_app_that_fails_is_not_refunded_and_ends_nothing(large) -> None:
+    come_up(apps(large)[0])
+    second = add(large, running=1)
+    before = balance(large)
+    fail(second)
+    assert (status(large), balance(large)) == ("ACTIVE", before)
+    assert_books_are_clean()
+
+
+def test_the_only_app_that_fails_is_refunded_in_full_with_its_setup_fee(large) -> None:
+    fail(apps(large)[0])
+    assert (status(large), balance(large)) == ("CANCELLED", 400_000)
+    assert_books_are_clean()
+
+
+def test_a_new_app_that_fails_after_the_first_ran_and_went_is_no_refund(large) -> None:
+    first = apps(large)[0]
+    come_up(first)
+    second = add(large, running=1)
+    with transaction() as session:
+        actions.delete_instance(session, first.id, now=clock.now())
+    before = balance(large)
+    fail(second)
+    assert (status(large), balance(large)) == ("ACTIVE", before)
+
+
+def test_deleting_one_of_two_keeps_the_subscription_and_its_slot(large) -> None:
+    come_up(apps(large)[0])
+    second = add(large, running=1)
+    come_up(second)
+    with transaction() as session:
+        actions.delete_instance(session, second.id, now=clock.now())
+    with transaction() as session:
+        actions.confirm_clean_up(session, second.id, now=clock.now())
+    assert status(large) == "ACTIVE"
+    assert_books_are_clean()
+    first = apps(large)[0]
+    with transaction() as session:
+        actions.delete_instance(session, first.id, now=clock.now())
+    assert status(large) == "CANCELLED"
+    assert_books_are_clean()
+
+
+def test_a_stranger_adds_nothing(large, citra: Person) -> None:
+    with pytest.raises(NotFound), transaction() as session:
+        actions.add_instance(session, large.id, citra.customer_id, running=1, now=clock.now())
+
+
+def test_the_page_offers_another_app_and_the_button_launches_it(large, client, ayu: Person) -> None:
+    sign_in(client, ayu.email)
+    page = client.get(f"/subscriptions/{large.id}").text
+    assert "Launch another n8n" in page
+    answer = client.post(f"/subscriptions/{large.id}/instances", data={"running": "1"})
+    assert answer.status_code == 303
+    assert len(apps(large)) == 2
+    assert client.post(f"/subscriptions/{large.id}/instances", data={"running": "1"}).status_code == 409
+    assert client.post(f"/subscriptions/{large.id}/instances", data={"running": "many"}).status_code == 409
