@@ -84,7 +84,9 @@ class Settings(BaseSettings):
     apps_domain: str = Field("apps.localhost", description="apps live at {name}.{apps_domain}")
     apps_public_scheme: Literal["http", "https"] = Field("https", description="scheme of an app's address")
     apps_public_port: int = Field(0, ge=0, le=65535, description="port of an app's address; 0: the usual one")
-    apps_probe_address: str = Field("", description="host:port dialled to probe an app; empty: its own address")
+    apps_probe_address: str = Field(
+        "", description="host:port dialled to probe an app; empty: its own address; none: believe the cluster"
+    )
     provision_timeout_s: int = Field(300, ge=10, description="longest wait until a new app is ready")
     provision_check_interval_s: int = Field(3, ge=1, description="pause between looks at a roll-out")
 

@@ -114,3 +114,10 @@ def test_samples_hold_every_parameter_their_words_use():
         conditional = {part.parameter for part in wording.sentences if isinstance(part, When)}
         arguments = set(wording.link.arguments) if wording.link else set()
         assert placeholders(code) | conditional | arguments <= set(wording.sample), code
+
+
+def test_every_reason_an_app_can_fail_for_has_words_in_notices_too() -> None:
+    from portal.instances.wording import REASONS as ON_PAGES
+    from portal.notices.wording.phrases import REASONS as IN_NOTICES
+
+    assert set(ON_PAGES) <= set(IN_NOTICES)

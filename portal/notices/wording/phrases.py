@@ -80,6 +80,10 @@ REASONS: dict[str, Any] = {
     "crash_loop": _l("it kept stopping while it started"),
     "out_of_memory": _l("it ran out of memory"),
     "cluster_unavailable": _l("our cluster did not answer"),
+    "refused": _l("our cluster refused it, which is our mistake"),
+    "config_missing": _l("a setting it needs was missing, which is our mistake"),
+    "address_silent": _l("it runs, but its public address did not answer"),
+    "app_unknown": _l("we no longer know how to set it up, which is our mistake"),
     # Why a subscription could not be started: codes of the refusals themselves.
     "QUOTA_EXCEEDED": _l("the last slot of the plan went meanwhile"),
     "INSUFFICIENT_CREDIT": _l("the credit did not cover the price"),
