@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,4 +78,4 @@ def page(watched: tuple[BrowserContext, Watch]) -> Page:
 @pytest.fixture
 def customer(calm: Stack, page: Page) -> Customer:
     """Somebody new, registered and signed in on `page`."""
-    return Customer.registered(calm, page, email=f"rina-{uuid.uuid4().hex[:10]}@example.com")
+    return Customer.registered(calm, page)

@@ -34,10 +34,12 @@ class Customer:
         self.popup = Popup(page)
 
     @classmethod
-    def registered(cls, stack: Stack, page: Page, *, email: str) -> Self:
+    def registered(cls, stack: Stack, page: Page, *, language: str = "en") -> Self:
         """Without drawing a page: for tests of something else."""
-        form = {"name": "Rina Wulandari", "email": email, "password": PASSWORD}
-        _post(page, "/register", at="/register", **form)
+        email = new_email()
+        page.context.add_cookies([{"name": "language", "value": language, "url": stack.url}])
+        _post(page, "/register", at="/register", name="Rina Wulandari", email=email, password=PASSWORD)
+        assert stack.one("SELECT language FROM user_account WHERE email = :email", email=email) == language
         return cls(stack, page, email)
 
     # -- money --------------------------------------------------------------------------------------
@@ -96,7 +98,7 @@ class Customer:
             " WHERE service.slug = :app AND plan.plan_type = 'BASIC'", app=app,
         )  # fmt: skip
         confirmation = self.page.request.get(f"/subscriptions/new?plan={plan}&interval=MONTHLY").text()
-        fields = dict(re.findall(r'<input[^>]* name="(\w+)"[^>]* value="([^"]*)"', confirmation))
+        fields: dict[str, Any] = dict(re.findall(r'<input[^>]* name="(\w+)"[^>]* value="([^"]*)"', confirmation))
         answer = self.page.request.post("/subscriptions/", form=fields, max_redirects=0)
         assert answer.status == 303, answer.text()[:3000]
         return answer.headers["location"]
@@ -133,9 +135,14 @@ class Customer:
         return int(self.stack.one(counted, customer_id=self.customer_id))
 
 
+def new_email() -> str:
+    return f"rina-{uuid4().hex[:10]}@example.com"
+
+
 def _post(page: Page, address: str, *, at: str, **form: str) -> None:
     """Sends a form of the page `at`, as a browser without scripts would."""
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.request.get(at).text())
     assert found, f"{at} shows no form"
-    answer = page.request.post(address, form=form | {"csrf_token": found[1]}, max_redirects=0)
+    fields: dict[str, Any] = form | {"csrf_token": found[1]}
+    answer = page.request.post(address, form=fields, max_redirects=0)
     assert answer.status == 303, answer.text()[:3000]

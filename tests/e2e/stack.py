@@ -46,7 +46,7 @@ def until(holds: Callable[[], Any], what: str, *, within_s: float = 20) -> Any:
 
 
 class Stack:
-    """`with Stack(folder) as stack`: `.url` answers, `.sandbox` is in our hand, `.one` reads and `.change` writes tables."""
+    """`with Stack(folder) as stack`: `.url` answers, `.sandbox` is in our hand; `.one` reads, `.change` writes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import uuid
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from sandbox.mailbox.box import Mail
 from tests.e2e.conftest import OpenContext
-from tests.e2e.people import INSTANCE_PAGE, PASSWORD, TOP_UP_PAGE, Customer
+from tests.e2e.people import INSTANCE_PAGE, PASSWORD, TOP_UP_PAGE, Customer, new_email
 from tests.e2e.popup import Popup
 from tests.e2e.stack import Stack, until
 
@@ -41,7 +40,7 @@ def test_the_same_in_indonesian(calm: Stack, open_context: OpenContext) -> None:
     page = open_context(locale="id-ID")[0].new_page()
     page.goto("/")
     expect(page.locator("html")).to_have_attribute("lang", "id")
-    customer = Customer.registered(calm, page, email=f"sari-{uuid.uuid4().hex[:10]}@example.com")
+    customer = Customer.registered(calm, page, language="id")
     page.goto("/catalog/n8n")
     page.locator("main a[href*='/subscriptions/new']").first.click()
     submit(page, "/subscriptions/launches")
@@ -60,7 +59,7 @@ def test_the_same_in_indonesian(calm: Stack, open_context: OpenContext) -> None:
 
 def register(stack: Stack, page: Page) -> Customer:
     """From the front door, by hand."""
-    email = f"rina-{uuid.uuid4().hex[:10]}@example.com"
+    email = new_email()
     page.goto("/")
     page.get_by_role("banner").get_by_role("link", name="Create account").click()
     page.get_by_label("Name").fill("Rina Wulandari")

@@ -33,7 +33,7 @@ def take_last_slot(stack: Stack, plan: Any) -> None:
 
 def test_pressing_twice_buys_once(customer: Customer) -> None:
     customer.get_credit(50_000)
-    customer.choose_plan("memos")
+    customer.choose_plan("linkding")
     expect(customer.page.get_by_text("Your credit after")).to_be_visible()
     customer.page.get_by_role("button", name="Launch for").dblclick()
     customer.page.wait_for_url(INSTANCE_PAGE)
@@ -43,20 +43,20 @@ def test_pressing_twice_buys_once(customer: Customer) -> None:
 
 def test_who_has_it_is_led_to_what_they_have(customer: Customer) -> None:
     customer.get_credit(50_000)
-    customer.purchase("memos")
-    customer.choose_plan("memos")
-    expect(customer.page.get_by_text("You have Memos already")).to_be_visible()
+    customer.purchase("linkding")
+    customer.choose_plan("linkding")
+    expect(customer.page.get_by_text("You have linkding already")).to_be_visible()
     expect(customer.page.get_by_role("button", name="Launch for")).to_have_count(0)
     customer.page.get_by_role("link", name="See my subscription").first.click()
-    expect(customer.page.get_by_role("heading", level=1)).to_contain_text("Memos")
+    expect(customer.page.get_by_role("heading", level=1)).to_contain_text("linkding")
 
 
 def test_a_second_page_left_open_cannot_buy_it_again(customer: Customer, watch: Watch) -> None:
     watch.tolerate("409")
     customer.get_credit(100_000)
-    customer.choose_plan("memos")
+    customer.choose_plan("linkding")
     balance_after = customer.balance - price_on(customer)
-    customer.purchase("memos")
+    customer.purchase("linkding")
     customer.page.get_by_role("button", name="Launch for").click()
     expect(customer.page.get_by_role("alert")).to_be_visible()
     assert customer.count("subscription") == 1

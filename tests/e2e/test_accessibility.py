@@ -1,0 +1,105 @@
+"""Every page by axe, as visitor and as customer, light and dark, on a phone and on a desktop; and by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.e2e.conftest import DESKTOP, PHONE
+from tests.e2e.people import Customer
+from tests.e2e.stack import ROOT, until
+from tests.e2e.watching import Watch
+
+pytestmark = pytest.mark.browser
+
+AXE = (ROOT / "static" / "vendor" / "axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+GRAVE = ("serious", "critical")
+RUN = """
+    async (only) => {
+        const { violations } = await axe.run(document, { runOnly: only, resultTypes: ["violations"], iframes: false });
+        return violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((n) => n.target.join(" ")) }));
+    }
+"""
+
+VISITOR = (
+    "/", "/catalog/", "/catalog/?q=zebra", "/catalog/n8n", "/catalog/ghost?interval=YEARLY", "/register", "/sign-in",
+    "/forgot", "/help", "/status", "/nothing-here",
+)  # fmt: skip
+CUSTOMER = (
+    "/dashboard/", "/catalog/n8n", "/instances/", "/subscriptions/", "/wallet/", "/top-ups/new", "/top-ups/",
+    "/invoices/", "/notices/", "/profile", "/security", "/profile/deactivation",
+)  # fmt: skip
+
+
+def test_visitors_pages(page: Page, watch: Watch) -> None:
+    watch.tolerate("404")
+    found = [line for address in VISITOR for line in violations(page, address)]
+    assert found == []
+
+
+def test_pages_of_a_new_customer(customer: Customer) -> None:
+    found = [line for address in (*CUSTOMER, confirmation(customer)) for line in violations(customer.page, address)]
+    assert found == []
+
+
+def test_pages_of_a_customer_with_an_app(customer: Customer) -> None:
+    customer.have_running("miniflux")
+    until(lambda: customer.count("document") == 2, "receipt and invoice exist", within_s=40)
+    seen = [line for address in pages_of_an_owner(customer) for line in violations(customer.page, address)]
+    assert seen == []
+
+
+def test_a_top_up_that_waits(customer: Customer) -> None:
+    customer.ask_for_credit()
+    customer.popup.start("bca_va")
+    customer.popup.close()
+    assert violations(customer.page, customer.page.url) == []
+
+
+def confirmation(customer: Customer) -> str:
+    """The confirmation of somebody short of credit."""
+    customer.choose_plan()
+    return customer.page.url
+
+
+def pages_of_an_owner(customer: Customer) -> Iterator[str]:
+    app, owner = f"/instances/{customer.instance('id')}", customer.customer_id
+    yield from (app, f"{app}/logs", f"{app}/deletion", "/instances/", "/dashboard/", "/wallet/", "/notices/")
+    for folder, table in (("top-ups", "payment"), ("invoices", "document"), ("subscriptions", "subscription")):
+        newest = f"SELECT id FROM {table} WHERE customer_id = :owner ORDER BY created_at DESC"
+        yield f"/{folder}/"
+        yield f"/{folder}/{customer.stack.one(newest, owner=owner)}"
+
+
+def violations(page: Page, address: str) -> list[str]:
+    """What axe finds grave: everything on a desktop and on a phone, and the colours of both in the dark."""
+    page.set_viewport_size(DESKTOP)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto(address)
+    page.evaluate(AXE)
+    found = [*_look(page, "desktop", RULES), *_look_in_the_dark(page, "desktop")]
+    page.set_viewport_size(PHONE)
+    found += [*_look_in_the_dark(page, "phone"), *_look(page, "phone", RULES), *_too_wide(page)]
+    return [f"{address} {line}" for line in found]
+
+
+def _look_in_the_dark(page: Page, shape: str) -> list[str]:
+    page.emulate_media(color_scheme="dark")
+    found = _look(page, f"{shape}, dark", ["color-contrast"])
+    page.emulate_media(color_scheme="light")
+    return found
+
+
+def _look(page: Page, shape: str, only: list[str]) -> list[str]:
+    kind = "tag" if only is RULES else "rule"
+    found: list[dict[str, Any]] = page.evaluate(RUN, {"type": kind, "values": only})
+    return [f"({shape}): {one['id']} at {one['where'][:3]}" for one in found if one["impact"] in GRAVE]
+
+
+def _too_wide(page: Page) -> list[str]:
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [f"(phone): too wide by {wider} px"] if wider > 0 else []
