@@ -1,0 +1,104 @@
+"""A worker killed anywhere: whoever comes after it brings the story to the very end an undisturbed one has.
+
+Each story is first told undisturbed, which also says where a worker can die: before and after every commit, and
+after every call that changes something outside (dying before such a call is dying after the step before it).
+Then it is told once per point, with a real process and a real SIGKILL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from portal.core import clock
+from portal.core.db import transaction
+from portal.core.money import rupiah
+from portal.subscriptions import intents
+from portal.wallet import actions as wallet
+from tests.books import shop
+from tests.instances.world import PRICE
+from tests.jobs.life import Life, open_owner
+from tests.payments.counter import Counter
+
+pytestmark = pytest.mark.slow
+
+
+def a_settled_top_up_is_told_of(life: Life) -> None:
+    counter = Counter(life.outside, open_owner())
+    payment = counter.ask(50_000)
+    counter.pay(payment)
+    counter.receive(life.outside.midtrans.notifications(order_id=counter.order_id(payment))[-1].body)
+
+
+def credit_comes_for_an_app_that_waits(life: Life) -> None:
+    plan, owner = shop.sell(), open_owner()
+    with transaction() as session:
+        intents.note_intent(session, owner, plan, "MONTHLY", now=clock.now())
+    with transaction() as session:
+        wallet.adjust(session, owner, rupiah(2 * PRICE), key=uuid4().hex, reason="test", now=clock.now())
+
+
+def an_app_is_bought_that_the_cluster_refuses(life: Life) -> None:
+    life.cluster.add_fault("error", method="PATCH", path="/persistentvolumeclaims/", status=403)
+    plan, owner = shop.sell(), open_owner()
+    shop.give(owner, 2 * PRICE)
+    shop.buy(owner, plan)
+
+
+def credited_once(end: dict[str, Any]) -> None:
+    assert _available(end) == ("AVAILABLE", 50_000, 1)
+    assert end["entries"] == [("TOP_UP",)]
+    assert end["payments"] == [("SETTLED",)]
+    assert [document[:2] for document in end["documents"]] == [("RECEIPT", 1)]
+
+
+def running_once(end: dict[str, Any]) -> None:
+    assert _available(end) == ("AVAILABLE", PRICE, 2)
+    assert (end["subscriptions"], end["slots"]) == ([("ACTIVE", None)], [(1,)])
+    assert end["instances"] == [("RUNNING", None, False)]
+    assert [count for kind, count in end["cluster"] if kind == "Pod"] == [1]
+    assert end["mails"] == [("instance_ready", "SENT")]
+
+
+def undone_once(end: dict[str, Any]) -> None:
+    assert _available(end) == ("AVAILABLE", 2 * PRICE, 3)
+    assert (end["subscriptions"], end["slots"]) == ([("CANCELLED", "provisioning_failed")], [(0,)])
+    assert end["instances"] == [("ERROR", "refused", True)]
+    assert end["cluster"] == []
+    assert end["mails"] == [("instance_failed_refunded", "SENT")]
+
+
+def _available(end: dict[str, Any]) -> tuple[Any, ...]:
+    return next(account for account in end["accounts"] if account[0] == "AVAILABLE")
+
+
+@pytest.mark.parametrize(
+    "story, ending",
+    [
+        (a_settled_top_up_is_told_of, credited_once),
+        (credit_comes_for_an_app_that_waits, running_once),
+        (an_app_is_bought_that_the_cluster_refuses, undone_once),
+    ],
+    ids=lambda function: function.__name__,
+)
+def test_wherever_the_worker_dies_the_story_ends_the_same(
+    life: Life, story: Callable[[Life], None], ending: Callable[[dict[str, Any]], None]
+) -> None:
+    points, undisturbed = life.tell(story)
+    ending(undisturbed)
+    assert undisturbed["failed"] == []
+    letters = len(life.delivered())
+    for number, point in enumerate(points):
+        if point.startswith("after GET /api"):  # the cluster was looked at, nothing more
+            continue
+        _, end = life.tell(story, die_at=number)
+        where = f"died at point {number}: {point}"
+        assert {key: end[key] for key in end if end[key] != undisturbed[key]} == {}, where
+        copies = sorted(life.delivered().values())
+        assert len(copies) == letters, where
+        # Between the server's "taken" and our own record nobody knows: the mail goes out again, as the same one.
+        unknown = "mail" in point or (point == "before commit" and points[number - 1] == "after mail")
+        assert all(copy == 1 for copy in copies) or (unknown and copies[-1] == 2), where
