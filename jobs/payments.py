@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 STALE_TRIES = 3
 SYNC_BATCH = 500
+CREDITED = (PaymentStatus.SETTLED, PaymentStatus.PAID_LATE, PaymentStatus.PARTIALLY_REFUNDED)
 LOOK_AFTER_UNREAD_NOTICE = timedelta(hours=1)
 
 
@@ -71,9 +72,7 @@ def sync() -> str:
     shut = Payment.status.in_(rules.SHUT) & (Payment.expires_at > watched_since)
     waiting = Payment.status.in_([*actions.OPEN, PaymentStatus.IN_REVIEW])
     # A settled payment can still be denied by the bank within minutes, and refunded from the dashboard later.
-    settled = Payment.status.in_([PaymentStatus.SETTLED, PaymentStatus.PAID_LATE]) & (
-        Payment.settled_at > clock.now() - timedelta(days=1)
-    )
+    settled = Payment.status.in_(CREDITED) & (Payment.settled_at > clock.now() - timedelta(days=1))
     return _queue_for(or_(waiting, shut, settled, Payment.id.in_(_unread())), job="payments.check")
 
 

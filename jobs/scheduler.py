@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from redis import Redis
@@ -51,14 +53,33 @@ def reconcile(scheduler: Scheduler) -> list[str]:
     return sorted(wanted)
 
 
-def main() -> None:
-    """Runs until SIGTERM."""
+class SelfHealingScheduler(Scheduler):
+    """Puts the table back when Redis lost it: a Redis that comes back empty must not end periodic work."""
+
+    def enqueue_jobs(self) -> Any:
+        known = {job_id.decode() for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1)}
+        if not known.issuperset(map(entry_id, SCHEDULE)):
+            log.warning("scheduler.table_lost", known=len(known))
+            reconcile(self)
+        return super().enqueue_jobs()
+
+
+def prepared() -> SelfHealingScheduler:
+    """A scheduler that thinks in Jakarta time, its table in Redis."""
+    warnings.filterwarnings("ignore", category=FutureWarning)  # crontab's own plans, of no use to an operator
     os.environ["TZ"] = TIME_ZONE
     time.tzset()
     logging.configure(settings().log_level)
-    scheduler = Scheduler(queue_name=QUEUE, connection=Redis.from_url(settings().redis_url), interval=INTERVAL_S)
+    scheduler = SelfHealingScheduler(
+        queue_name=QUEUE, connection=Redis.from_url(settings().redis_url), interval=INTERVAL_S
+    )
     log.info("scheduler.reconciled", entries=len(reconcile(scheduler)))
-    scheduler.run()
+    return scheduler
+
+
+def main() -> None:
+    """Runs until SIGTERM."""
+    prepared().run()
 
 
 if __name__ == "__main__":

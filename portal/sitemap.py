@@ -27,14 +27,16 @@ COMMANDS: list[str] = [
     "portal.books.commands",
     "portal.accounts.commands",
     "portal.core.commands",
+    "portal.core.commands:outbox_commands",
     "portal.dashboard.commands",
 ]
-"""Modules with a click group named `commands`: `flask catalog`, `flask books`, `flask accounts`, …"""
+"""Modules with a click group named `commands` (or as said): `flask catalog`, `flask books`, `flask accounts`, …"""
 
 
 def register(app: Flask) -> None:
     """Mounts every blueprint (`blueprint` in each module) and command group (`commands`)."""
     for module, prefix in SITEMAP:
         app.register_blueprint(import_module(module).blueprint, url_prefix=prefix or None)
-    for module in COMMANDS:
-        app.cli.add_command(import_module(module).commands)
+    for place in COMMANDS:
+        module, _, name = place.partition(":")
+        app.cli.add_command(getattr(import_module(module), name or "commands"))

@@ -18,6 +18,7 @@ from uuid import UUID
 import structlog
 from flask import current_app
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue
 from sqlalchemy import Index, String, Text, or_, select, text, update
@@ -27,6 +28,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal.core import clock
 from portal.core.db import Base, Identified, transaction
+from portal.core.ids import new_id
 
 log = structlog.get_logger()
 
@@ -91,21 +93,19 @@ def enqueue(
     now = clock.now()
     plain = {key: str(value) if isinstance(value, UUID) else value for key, value in arguments.items()}
     message = OutboxMessage(
-        name=name, arguments=plain, queue=queue, unique_key=unique_key, created_at=now, run_at=run_at or now
-    )
+        id=new_id(), name=name, arguments=plain, queue=queue, unique_key=unique_key, created_at=now,
+        run_at=run_at or now,
+    )  # fmt: skip
     if unique_key is not None:
         return _enqueue_once(session, message)
     session.add(message)
-    session.flush([message])
     session.info.setdefault("unpushed", []).append(message)
     return message.id
 
 
 def _enqueue_once(session: Session, message: OutboxMessage) -> UUID | None:
-    from portal.core.ids import new_id
-
     values = {
-        "id": new_id(),
+        "id": message.id,
         "name": message.name,
         "arguments": message.arguments,
         "queue": message.queue,
@@ -117,27 +117,34 @@ def _enqueue_once(session: Session, message: OutboxMessage) -> UUID | None:
     statement = upsert(OutboxMessage).values(values).on_conflict_do_nothing(index_elements=["unique_key"])
     stored = session.scalar(statement.returning(OutboxMessage.id))
     if stored is not None:
-        message.id = stored
         session.info.setdefault("unpushed", []).append(message)
     return stored
 
 
 def push(messages: Iterable[OutboxMessage]) -> int:
-    """Hands committed messages to RQ; returns how many. Redis being away is logged: the sweeper comes again."""
-    pushed = 0
-    for message in messages:
-        try:
-            _push_one(message)
-        except RedisError as error:
-            log.warning("outbox.push_failed", name=message.name, id=str(message.id), error=type(error).__name__)
-            break
-        pushed += 1
-    return pushed
+    """Hands committed messages to RQ, all in one round trip; returns how many.
+
+    Redis being away is logged: the sweeper comes again.
+    """
+    messages = list(messages)
+    if not messages:
+        return 0
+    pipeline = redis_connection().pipeline()
+    try:
+        for message in messages:
+            _push_one(message, pipeline)
+        pipeline.execute()
+    except RedisError as error:
+        names = sorted({message.name for message in messages})
+        log.warning("outbox.push_failed", names=names, count=len(messages), error=type(error).__name__)
+        return 0
+    return len(messages)
 
 
-def _push_one(message: OutboxMessage) -> None:
+def _push_one(message: OutboxMessage, pipeline: Pipeline) -> None:
     queue = Queue(message.queue, connection=redis_connection())
     call: dict[str, Any] = {
+        "pipeline": pipeline,
         "args": (str(message.id),),
         "job_id": str(message.id),
         "job_timeout": JOB_TIMEOUT_S,
@@ -286,3 +293,21 @@ def run_one(claim: Claim) -> None:
             .values(done_at=clock.now(), claimed_until=None)
             .execution_options(synchronize_session=False)
         )
+
+
+def unfinished(session: Session, *, now: datetime | None) -> list[OutboxMessage]:
+    """Work that gave up or is overdue at `now`, oldest first; with None everything that is not done."""
+    statement = select(OutboxMessage).where(OutboxMessage.done_at.is_(None)).order_by(OutboxMessage.run_at).limit(500)
+    if now is not None:
+        statement = statement.where(or_(OutboxMessage.failed_at.is_not(None), OutboxMessage.run_at <= now))
+    return list(session.scalars(statement))
+
+
+def retry(session: Session, message_id: UUID, *, now: datetime) -> bool:
+    """Gives unfinished work a fresh set of attempts, due now; False when there is none of that id."""
+    message = session.get(OutboxMessage, message_id, with_for_update=True, populate_existing=True)
+    if message is None or message.done_at is not None:
+        return False
+    message.failed_at, message.attempts, message.run_at, message.pushed_at = None, 0, now, now
+    session.info.setdefault("unpushed", []).append(message)
+    return True

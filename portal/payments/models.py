@@ -127,7 +127,7 @@ class GatewayEvent(Identified, Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     body_digest: Mapped[str] = mapped_column(String(64))
     order_id: Mapped[str] = mapped_column(String(80), default="")
-    verdict: Mapped[str] = mapped_column(String(30))  # queued | test_ping | unknown_order | wrong_environment
+    verdict: Mapped[str] = mapped_column(String(30))  # queued | test_ping | unknown_order
     received_at: Mapped[datetime]
     received_count: Mapped[int] = mapped_column(default=1)
     processed_at: Mapped[datetime | None]

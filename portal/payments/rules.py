@@ -103,7 +103,8 @@ def next_status(
     if credited:
         return _after_credit(status, credited=credited, taken=taken, taken_by=taken_by)
     if found is Meaning.REVIEW:
-        return PaymentStatus.IN_REVIEW
+        # Never credited, and the gateway gave it back: nothing is left for a person to decide.
+        return PaymentStatus.REFUNDED if taken_by in ("refund", "chargeback") else PaymentStatus.IN_REVIEW
     if status in SHUT:
         return status
     return {

@@ -54,17 +54,14 @@ def test_cron_lines_are_jakarta_time_whatever_the_hosts_zone(portal: Flask) -> N
     import sys
 
     code = (
-        "import os; os.environ['TZ']='UTC'\n"
-        "from unittest import mock\n"
-        "import jobs.scheduler as s, redis\n"
-        "from config import settings\n"
-        "with mock.patch.object(s.SelfHealingScheduler, 'run', lambda self: None): s.main()\n"
-        "c = redis.Redis.from_url(settings().redis_url)\n"
-        "score = c.zscore('rq:scheduler:scheduled_jobs', 'schedule-books-audit')\n"
+        "from jobs.scheduler import prepared\n"
+        "score = prepared().connection.zscore('rq:scheduler:scheduled_jobs', 'schedule-books-audit')\n"
         "from datetime import datetime, UTC\n"
         "print(datetime.fromtimestamp(score, UTC).strftime('%H:%M'))\n"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"TZ": "UTC"}, check=True
+    )
     assert out.stdout.split()[-1] == "20:30"
 
 
