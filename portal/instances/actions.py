@@ -57,9 +57,9 @@ def create(
         created_at=now,
     )
     session.add(instance)
-    session.flush([instance])
-    complete_secrets(session, instance)
+    session.flush()
     record_event(session, instance.id, "ordered", unique_key="ordered", now=now)
+    _add_missing_secrets(session, instance, {})
     outbox.enqueue(session, "instances.provision", instance_id=instance.id)
     return instance
 
@@ -77,10 +77,14 @@ def complete_secrets(session: Session, instance: Instance) -> dict[str, str]:
     """The instance's secrets by name; one that its app template gained since is made now."""
     statement = select(InstanceSecret).where(InstanceSecret.instance_id == instance.id)
     stored = {secret.name: secret.value for secret in session.scalars(statement)}
+    return stored | _add_missing_secrets(session, instance, stored)
+
+
+def _add_missing_secrets(session: Session, instance: Instance, stored: dict[str, str]) -> dict[str, str]:
     wanted = generate_secrets(app_template(instance.service_slug), secrets.token_bytes, stored)
     for name in wanted.keys() - stored.keys():
         session.add(InstanceSecret(instance_id=instance.id, name=name, value=wanted[name]))
-    return stored | wanted
+    return wanted
 
 
 def begin_roll_out(session: Session, instance: Instance, *, now: datetime) -> None:

@@ -83,12 +83,12 @@ def draft(
         .values(values)
         .on_conflict_do_nothing(index_elements=["reference_kind", "reference_id", "series"])
     )
-    drafted = session.scalar(statement.returning(Document.id))
+    drafted = session.scalar(statement.returning(Document))
     if drafted is None:
         return _of_reference(session, reference_kind, reference_id, series)
-    session.add_all(_lines(drafted, lines))
-    outbox.enqueue(session, "invoices.issue", document_id=drafted)
-    return session.get_one(Document, drafted)
+    session.add_all(_lines(drafted.id, lines))
+    outbox.enqueue(session, "invoices.issue", document_id=drafted.id)
+    return drafted
 
 
 def _of_reference(session: Session, kind: str, reference_id: UUID, series: Series) -> Document:

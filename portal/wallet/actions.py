@@ -15,7 +15,7 @@ from portal.core import events
 from portal.core.ids import new_id
 from portal.core.money import Money
 from portal.wallet.errors import InsufficientCredit
-from portal.wallet.ledger import Reference, Side, Wallet, is_booked, lock_wallet, post, system_account
+from portal.wallet.ledger import Reference, Side, Wallet, is_booked, lock_wallet, post, system_account, system_accounts
 from portal.wallet.models import (
     AccountKind,
     EntryKind,
@@ -213,8 +213,8 @@ def _refuse_unless_repeated(session: Session, key: str, *, needed: Money, availa
 
 
 def _income(session: Session, total: Money, ppn: Money, now: datetime) -> list[Side]:
-    revenue = system_account(session, AccountKind.REVENUE, now=now, currency=total.currency)
-    payable = system_account(session, AccountKind.PPN_PAYABLE, now=now, currency=total.currency)
+    kinds = (AccountKind.REVENUE, AccountKind.PPN_PAYABLE)
+    revenue, payable = system_accounts(session, *kinds, now=now, currency=total.currency)
     return [Side(revenue, (total - ppn).amount), Side(payable, ppn.amount)]
 
 

@@ -82,18 +82,25 @@ def system_account(
     session: Session, kind: AccountKind, *, now: datetime, currency: str = IDR, qualifier: str | None = None
 ) -> LedgerAccount:
     """The system account of a kind, opened on first use. It is never locked: it has no balance of its own."""
+    return system_accounts(session, kind, now=now, currency=currency, qualifier=qualifier)[0]
+
+
+def system_accounts(
+    session: Session, *kinds: AccountKind, now: datetime, currency: str = IDR, qualifier: str | None = None
+) -> list[LedgerAccount]:
+    """Several at once, in the order of `kinds`."""
     statement = select(LedgerAccount).where(
         LedgerAccount.customer_id.is_(None),
-        LedgerAccount.kind == kind,
+        LedgerAccount.kind.in_(kinds),
         LedgerAccount.currency == currency,
         LedgerAccount.qualifier.is_not_distinct_from(qualifier),
     )
-    found = session.scalar(statement)
-    if found is None:
-        row = _account_row(kind, currency, now, qualifier=qualifier)
-        session.execute(upsert(LedgerAccount).values(row).on_conflict_do_nothing())
-        found = session.scalars(statement).one()
-    return found
+    found = {account.kind: account for account in session.scalars(statement)}
+    if len(found) < len(kinds):
+        rows = [_account_row(kind, currency, now, qualifier=qualifier) for kind in kinds]
+        session.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing())
+        found = {account.kind: account for account in session.scalars(statement)}
+    return [found[kind] for kind in kinds]
 
 
 def _account_row(

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import case, select, update
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from portal.accounts.models import Customer
 from portal.catalog import actions as catalog
@@ -88,11 +88,11 @@ def sold_plan(session: Session, plan_id: UUID, *, still_sold: bool = True) -> Pl
     raises `PlanNotSold`."""
     statement = (
         select(Plan)
-        .options(joinedload(Plan.service), selectinload(Plan.prices))
+        .options(joinedload(Plan.service), joinedload(Plan.prices))
         .where(Plan.id == plan_id)
         .execution_options(populate_existing=True)
     )
-    plan = session.scalar(statement)
+    plan = session.scalars(statement).unique().one_or_none()
     if plan is None or (still_sold and not (plan.active and plan.service.active)):
         raise PlanNotSold
     return plan
