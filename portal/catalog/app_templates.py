@@ -21,9 +21,7 @@ Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 #: A version tag or a digest is required, and `latest` is refused: what was tested is what runs.
-Image = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*(:[\w][\w.-]*)(@sha256:[0-9a-f]{64})?$")
-]
+Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*(:[\w][\w.-]*)(@sha256:[0-9a-f]{64})?$")]
 
 
 class Frozen(BaseModel):

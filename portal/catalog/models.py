@@ -57,9 +57,7 @@ class Service(Identified, Base):
     sort_order: Mapped[int] = mapped_column(default=0)
 
     category: Mapped[Category] = relationship(lazy="raise")
-    plans: Mapped[list[Plan]] = relationship(
-        back_populates="service", lazy="raise", order_by="Plan.sort_order"
-    )
+    plans: Mapped[list[Plan]] = relationship(back_populates="service", lazy="raise", order_by="Plan.sort_order")
 
 
 class Plan(Identified, Base):

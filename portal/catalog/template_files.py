@@ -73,9 +73,7 @@ def check_file(path: Path, categories: set[str] | None = None) -> AppTemplate:
     if template.slug != path.stem:
         problems.append(document.problem(("slug",), f"slug {template.slug} differs from the file's name"))
     if categories is not None and template.category not in categories:
-        problems.append(
-            document.problem(("category",), f"category {template.category} is not in {CATEGORIES_FILE}")
-        )
+        problems.append(document.problem(("category",), f"category {template.category} is not in {CATEGORIES_FILE}"))
     if problems:
         raise InvalidTemplate(problems)
     return template
@@ -93,9 +91,7 @@ class _Document:
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise InvalidTemplate([Problem(self._file, line, str(error.problem))]) from error
-        repeated = [
-            Problem(self._file, line, f"key {key} is repeated") for key, line in _repeated_keys(self._root)
-        ]
+        repeated = [Problem(self._file, line, f"key {key} is repeated") for key, line in _repeated_keys(self._root)]
         if repeated:
             raise InvalidTemplate(repeated)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -163,8 +164,18 @@ def test_a_reset_is_refused_while_it_runs(place: Place, running: subprocess.Pope
     assert (place.folder / "secrets.env").exists()
 
 
+def workers_of(supervisor: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Worker processes that live; one that was killed and not yet reaped has no command line to read."""
+    found = []
+    for child in psutil.Process(supervisor.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one too
+            if "jobs.worker" in child.cmdline():
+                found.append(child)
+    return found
+
+
 def test_a_dead_worker_is_named_and_started_again(place: Place, running: subprocess.Popen[str]) -> None:
-    [worker] = [p for p in psutil.Process(running.pid).children() if "jobs.worker" in p.cmdline()]
+    [worker] = workers_of(running)
     worker.kill()
     eventually(
         lambda: "worker stopped (SIGKILL); starting it again" in place.output,
@@ -172,7 +183,7 @@ def test_a_dead_worker_is_named_and_started_again(place: Place, running: subproc
         otherwise=lambda: place.output,
     )
     eventually(
-        lambda: any("jobs.worker" in p.cmdline() for p in psutil.Process(running.pid).children()),
+        lambda: bool(workers_of(running)),
         within_s=20,
         otherwise=lambda: place.output,
     )
