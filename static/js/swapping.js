@@ -31,16 +31,29 @@ function tellOnce(event, name) {
 
 function remember(element) {
   const name = element.id || element.name || element.dataset.focusKey || element.getAttribute("href");
-  return name ? { name, start: element.selectionStart, end: element.selectionEnd } : null;
+  return { name, tag: element.tagName, words: wordsOf(element), start: element.selectionStart, end: element.selectionEnd };
+}
+
+// What a button is called, also while it says that it works (submitting.js).
+function wordsOf(element) {
+  return element.dataset.rest || element.getAttribute("aria-label") || element.textContent.trim();
 }
 
 function restoreFocus() {
   if (!focused || (document.activeElement && document.activeElement !== document.body)) return;
-  const { name, start, end } = focused;
-  const quoted = CSS.escape(name);
-  const element = document.getElementById(name)
-    ?? document.querySelector(`[name="${quoted}"], [data-focus-key="${quoted}"], main [href="${quoted}"]`);
+  const { start, end } = focused;
+  const element = focused.name ? named(focused.name) : alike(focused);
   element?.focus({ preventScroll: true });
   if (element?.setSelectionRange && start !== null && start !== undefined) element.setSelectionRange(start, end);
   focused = null;
+}
+
+function named(name) {
+  const quoted = CSS.escape(name);
+  return document.getElementById(name)
+    ?? document.querySelector(`[name="${quoted}"], [data-focus-key="${quoted}"], main [href="${quoted}"]`);
+}
+
+function alike({ tag, words }) {
+  return words && [...document.querySelectorAll(`main ${tag}`)].find((element) => wordsOf(element) === words);
 }

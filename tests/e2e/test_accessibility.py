@@ -24,6 +24,12 @@ RUN = """
         return violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((n) => n.target.join(" ")) }));
     }
 """
+CALM = """
+    async () => {
+        const passing = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+        await Promise.allSettled(passing.map((one) => one.finished));
+    }
+"""
 
 VISITOR = (
     "/", "/catalog/", "/catalog/?q=zebra", "/catalog/n8n", "/catalog/ghost?interval=YEARLY", "/register", "/sign-in",
@@ -89,8 +95,10 @@ def violations(page: Page, address: str) -> list[str]:
 
 def _look_in_the_dark(page: Page, shape: str) -> list[str]:
     page.emulate_media(color_scheme="dark")
+    page.evaluate(CALM)
     found = _look(page, f"{shape}, dark", ["color-contrast"])
     page.emulate_media(color_scheme="light")
+    page.evaluate(CALM)
     return found
 
 

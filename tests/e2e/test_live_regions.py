@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.e2e.people import Customer
 from tests.e2e.stack import Stack
@@ -33,8 +33,16 @@ def expect_still(page: Page) -> None:
     assert page.evaluate("window.shifted") < CLS_MAX
 
 
-def polls_of(page: Page, region: str) -> Callable[[], int]:
-    """Counts what a region asks the portal from now on."""
+def expect_focus_kept(page: Page, place: Locator, region: str) -> None:
+    """The region is replaced under the focused thing, and its successor is focused."""
+    place.focus()
+    page.locator(region).evaluate("region => region.dataset.old = ''")
+    expect(page.locator(f"{region}[data-old]")).to_have_count(0)
+    expect(place).to_be_focused()
+
+
+def polls_of(page: Page) -> Callable[[], int]:
+    """Counts what regions ask the portal from now on."""
     asked: list[str] = []
 
     def note(request: Request) -> None:
@@ -48,7 +56,7 @@ def polls_of(page: Page, region: str) -> Callable[[], int]:
 def expect_silence(page: Page, region: str) -> None:
     """Two polls' time passes on the page's own clock, and nobody asked."""
     expect(page.locator(region)).not_to_have_attribute("hx-trigger", re.compile("every"))
-    asked = polls_of(page, region)
+    asked = polls_of(page)
     page.wait_for_timeout(2 * POLL_MS + 500)  # only time shows that nothing comes
     assert asked() == 0
 
@@ -59,11 +67,8 @@ def test_a_top_up_updates_in_place_and_then_is_silent(customer: Customer) -> Non
     customer.popup.start("bca_va")
     customer.popup.close()
     expect(customer.status.locator("code")).to_be_visible()
-    page.get_by_role("button", name="Copy the amount").focus()
-    with page.expect_response(lambda answer: answer.url == page.url):
-        pass
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
-    expect(page.get_by_role("button", name="Copy the amount")).to_be_focused()
+    expect_focus_kept(page, page.get_by_role("button", name="Copy the amount"), "#payments-status")
+    expect_focus_kept(page, page.get_by_role("button", name="check now"), "#payments-status")
     customer.stack.sandbox.midtrans.pay(customer.orders[-1])
     customer.expect_credited()
     expect_still(page)
@@ -75,9 +80,8 @@ def test_an_app_comes_up_in_place_and_then_is_silent(customer: Customer) -> None
     customer.get_credit(50_000)
     customer.launch("miniflux")
     expect(page.locator("#instances-live")).to_have_attribute("hx-trigger", re.compile("every"))
-    page.get_by_role("link", name="Logs").focus()
+    expect_focus_kept(page, page.get_by_role("link", name="Logs"), "#instances-live")
     customer.expect_state("Running")
-    expect(page.get_by_role("link", name="Logs")).to_be_focused()
     expect_still(page)
     expect_silence(page, "#instances-live")
 

@@ -99,6 +99,6 @@ def test_a_slot_lost_while_paying_leaves_the_credit(customer: Customer, last_slo
     customer.expect_credited()
     expect(customer.status).to_contain_text("could not be launched")
     expect(customer.status).to_contain_text("Your credit stays with you")
-    customer.stack.sandbox.mailbox.wait_for(customer.email, "could not be started")
+    customer.stack.sandbox.mailbox.wait_for(customer.email, "could not be started", timeout_s=30)
     assert customer.balance == 50_000
     assert customer.count("subscription") == 0
