@@ -78,9 +78,11 @@ def test_a_top_up_updates_in_place_and_then_is_silent(customer: Customer) -> Non
 def test_an_app_comes_up_in_place_and_then_is_silent(customer: Customer) -> None:
     page = customer.page
     customer.get_credit(50_000)
+    customer.stack.sandbox.cluster.add_fault("never-ready", image="*miniflux*")
     customer.launch("miniflux")
-    expect(page.locator("#instances-live")).to_have_attribute("hx-trigger", re.compile("every"))
+    page.get_by_role("link", name="Logs").wait_for()
     expect_focus_kept(page, page.get_by_role("link", name="Logs"), "#instances-live")
+    customer.stack.sandbox.cluster.clear_faults()
     customer.expect_state("Running")
     expect_still(page)
     expect_silence(page, "#instances-live")
