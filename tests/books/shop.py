@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from portal.accounts.models import Customer
-from portal.catalog.models import Plan
+from portal.catalog.models import Category, Plan, PlanPrice, Service
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.money import rupiah
@@ -24,8 +24,6 @@ from portal.subscriptions.models import Subscription
 from portal.wallet import actions as wallet
 from portal.wallet.models import AccountKind, JournalEntry, LedgerAccount
 from tests.instances.world import PRICE, put_up_for_sale
-
-APPS = ("n8n", "wordpress", "nextcloud")
 
 
 def open_customer(name: str = "Ayu") -> UUID:
@@ -46,6 +44,27 @@ def give(customer_id: UUID, amount: int) -> None:
 def sell(*, slots: int = 5, slug: str = "n8n") -> UUID:
     """A plan at `PRICE` a month."""
     return put_up_for_sale(slug=slug, slots_total=slots)
+
+
+def another_app() -> UUID:
+    """Another service on the same shelf."""
+    with transaction() as session:
+        shelf = session.query(Category).one()
+        texts = {"en": "Text", "id": "Teks"}
+        service = Service(
+            category_id=shelf.id, slug="wordpress", name="wordpress", description=texts, long_description=texts,
+            icon="wordpress.svg", version="1",
+        )  # fmt: skip
+        session.add(service)
+        session.flush()
+        plan = Plan(
+            service_id=service.id, plan_type="BASIC", name="Basic", cpu_millicores=500, memory_mib=1024,
+            storage_gib=5, slots_total=5,
+        )  # fmt: skip
+        session.add(plan)
+        session.flush()
+        session.add(PlanPrice(plan_id=plan.id, amount=PRICE))
+        return plan.id
 
 
 def buy(customer_id: UUID, plan_id: UUID, *, key: str | None = None, price: int = PRICE) -> UUID:

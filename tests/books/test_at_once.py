@@ -167,34 +167,11 @@ def test_the_last_slot_is_sold_once_and_the_losers_hear_it_before_they_pay(porta
 
 @pytest.mark.usefixtures("clean_books")
 def test_two_apps_on_credit_for_one_sell_one(portal: Flask, customer: UUID) -> None:
-    plans = [shop.sell(slug=slug) for slug in ("n8n",)] + [second_app()]
+    plans = [shop.sell(slug=slug) for slug in ("n8n",)] + [shop.another_app()]
     shop.give(customer, PRICE)
     outcomes = all_at_once(portal, [partial(shop.buy, customer, plan) for plan in plans])
     assert errors(outcomes) == ["InsufficientCredit"]
     assert (shop.balance(customer), sum(shop.slots_used(plan) for plan in plans)) == (0, 1)
-
-
-def second_app() -> UUID:
-    """Another service on the same shelf."""
-    from portal.catalog.models import Category, Plan, PlanPrice, Service
-
-    with transaction() as session:
-        shelf = session.query(Category).one()
-        texts = {"en": "Text", "id": "Teks"}
-        service = Service(
-            category_id=shelf.id, slug="wordpress", name="wordpress", description=texts, long_description=texts,
-            icon="wordpress.svg", version="1",
-        )  # fmt: skip
-        session.add(service)
-        session.flush()
-        plan = Plan(
-            service_id=service.id, plan_type="BASIC", name="Basic", cpu_millicores=500, memory_mib=1024,
-            storage_gib=5, slots_total=5,
-        )  # fmt: skip
-        session.add(plan)
-        session.flush()
-        session.add(PlanPrice(plan_id=plan.id, amount=PRICE))
-        return plan.id
 
 
 @pytest.mark.usefixtures("clean_books")
@@ -241,7 +218,7 @@ def test_a_storm_over_one_wallet_neither_deadlocks_nor_loses_a_rupiah(
     portal: Flask, customer: UUID, round_number: int
 ) -> None:
     """Purchases lock customer, then wallet; credits lock payment, then wallet, and write rows of the customer."""
-    first, second = shop.sell(), second_app()
+    first, second = shop.sell(), shop.another_app()
     shop.give(customer, 2 * PRICE)
     orders = [Order(customer) for _ in range(4)]
     failed = shop.instance_of(shop.buy(customer, first))

@@ -124,7 +124,8 @@ DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
     ("a paid try was not credited", "paid_ones_are_credited", "gateway_transaction", paid_and_forgotten),
     ("a credit came from nowhere", "credits_have_a_cause", "journal_entry", damaged(
         f"WITH gone AS (DELETE FROM gateway_transaction WHERE {one('gateway_transaction')} RETURNING transaction_id)"
-        " SELECT e.id FROM journal_entry e, gone WHERE idempotency_key = 'midtrans:' || transaction_id || '\\:credit'")),
+        " SELECT e.id FROM journal_entry e, gone"
+        " WHERE idempotency_key = 'midtrans:' || transaction_id || '\\:credit'")),
     ("a slot leaked", "slots_equal_holders", "plan", damaged(
         "UPDATE plan SET slots_used = slots_used + 1 RETURNING id")),
     ("a slot was given away", "slots_equal_holders", "plan", damaged(

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 
 class Points:
-    """Writes each point it passes into `log` and dies, as by power loss, at the one numbered `die_at`."""
+    """Writes each point that is passed into a log and dies, as by power loss, at the one it is told."""
 
-    def __init__(self, log: str, die_at: int | None) -> None:
+    def begin(self, log: str, die_at: int | None) -> None:
+        """A new life: points count from 0; at number `die_at` it ends."""
         self._log, self._die_at, self._passed = Path(log), die_at, 0
 
     def pass_by(self, label: str) -> None:

@@ -1,7 +1,8 @@
-"""Worker processes by the dozen: one process imports the portal once and forks a real worker for every life.
+"""Worker processes by the dozen: one process learns the portal once and forks every worker that is to die.
 
-The test holds a `Nursery`; `python -m tests.jobs.nursery` is the other side. Each life is a process of its own with
-its own connections to the real PostgreSQL and Redis, and it really is killed by SIGKILL.
+The test holds a `Nursery`; `python -m tests.jobs.nursery` is the other side. A worker that is to die is a process of
+its own with its own connections to the real PostgreSQL and Redis, and it really is killed by SIGKILL. Those who come
+after it work in the nursery's own process, which so has every import and every compiled statement ready for the next.
 """
 
 from __future__ import annotations
@@ -13,6 +14,17 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from flask import Flask
+from redis import Redis
+from rq import Queue
+
+from config import settings
+from jobs.worker import QuickWorker
+from portal.core import clock
+from portal.core.db import db
+from portal.payments.registry import gateway_named
+from portal.provisioning.connection import connect
 
 QUEUES = ("urgent", "default")
 """Rendering PDFs is slow and moves nothing: these workers do not serve it."""
@@ -48,34 +60,39 @@ def main() -> None:
     """Reads orders, forks a life for each, answers with the signal that ended it (0: none)."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    from jobs import instances, invoices, notices, payments, reactions, subscriptions  # noqa: F401 - before the fork
     from jobs.runner import application
-
-    application()
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            live(json.loads(line))
-        _, status = os.waitpid(child, 0)
-        answers.write(f"{os.waitstatus_to_exitcode(status) * -1}\n")
-
-
-def live(order: dict[str, Any]) -> None:
-    """The worker process of `jobs.worker` without a fork of its own, until its queues are empty."""
-    from redis import Redis
-    from rq import Queue
-
-    from config import settings
-    from jobs.worker import QuickWorker
-    from portal.core import clock
     from tests.jobs.dying import Points
 
-    Points(order["log"], order["die_at"]).install()
+    points = Points()
+    points.install()
+    app = application()
+    for line in sys.stdin:
+        order = json.loads(line)
+        points.begin(order["log"], order["die_at"])
+        answers.write(f"{_live(order, app) if order['die_at'] is None else _fork(order, app)}\n")
+
+
+def _fork(order: dict[str, Any], app: Flask) -> int:
+    """The worker in a process of its own; returns the signal that ended it, 0 for none."""
+    child = os.fork()
+    if child == 0:
+        os._exit(_live(order, app))
+    return -os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _live(order: dict[str, Any], app: Flask) -> int:
+    """The worker of `jobs.worker` without forks of its own, until its queues are empty; leaves no connection open."""
     connection = Redis.from_url(settings().redis_url)
     queues = [Queue(name, connection=connection) for name in QUEUES]
     with clock.at(datetime.fromisoformat(order["now"])):
         QuickWorker(queues, connection=connection).work(burst=True, logging_level="CRITICAL")
-    os._exit(0)
+    with app.app_context():
+        db.engine.dispose()
+    connection.close()
+    app.extensions["redis"].connection_pool.disconnect()
+    gateway_named.cache_clear()
+    connect.cache_clear()
+    return 0
 
 
 if __name__ == "__main__":
