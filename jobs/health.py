@@ -12,7 +12,8 @@ from flask import Flask, current_app
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.instances import actions, queries, wanted
-from portal.provisioning import probe
+from portal.provisioning import cluster, probe
+from portal.provisioning.errors import ClusterUnavailable, Refused
 
 log = structlog.get_logger()
 
@@ -22,6 +23,7 @@ BATCH = 200
 
 def check_apps() -> str:
     """Every five minutes. An address that is silent is noted and shown; nothing is restarted because of it."""
+    _look_at_cluster()
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     asked = silent = 0
     for batch in _batches():
@@ -34,6 +36,14 @@ def check_apps() -> str:
     if silent:
         log.warning("health.silent", asked=asked, silent=silent)
     return f"{asked} asked, {silent} silent"
+
+
+def _look_at_cluster() -> None:
+    """The operator hears of a cluster that does not answer even when nothing is being set up."""
+    try:
+        cluster.check_health()
+    except (ClusterUnavailable, Refused) as error:
+        log.error("health.cluster_down", code=error.code, **error.details)
 
 
 def _batches() -> Iterator[dict[UUID, str]]:

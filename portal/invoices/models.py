@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.db import Base, Identified
-from portal.core.money import Money
 
 
 class Series(StrEnum):
@@ -87,10 +86,6 @@ class Document(Identified, Base):
 
     lines: Mapped[list[DocumentLine]] = relationship(lazy="raise", order_by="DocumentLine.position")
     corrects: Mapped[Document | None] = relationship(lazy="raise", remote_side="Document.id")
-
-    @property
-    def total_money(self) -> Money:
-        return Money(self.total, self.currency)
 
     @property
     def label(self) -> str:

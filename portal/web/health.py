@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from config import settings
-from portal.core import clock
+from portal.core import clock, job_runs
 from portal.core.crypto import same
 from portal.core.db import db
 from portal.core.errors import NotFound
@@ -23,6 +23,7 @@ from portal.web.guards import operator
 
 blueprint = Blueprint("health", __name__)
 QUEUE_OLD_AFTER = timedelta(minutes=10)
+SCHEDULE_LATE_AFTER = timedelta(minutes=2)
 
 
 @blueprint.get("/healthz")
@@ -39,6 +40,7 @@ def ready() -> Any:
     checks = {"database": _database(), "redis": _redis()}
     if checks["database"] == "ok":
         checks["queue"] = _queue(db.session())
+        checks["schedule"] = _schedule(db.session())
     good = checks["database"] == checks["redis"] == "ok"
     return jsonify(status="ok" if good else "unavailable", checks=checks), 200 if good else 503
 
@@ -81,6 +83,13 @@ def _queue(session: Session) -> str:
     oldest = session.scalar(_open_messages(func.min(OutboxMessage.run_at)))
     late = oldest is not None and clock.now() - oldest > QUEUE_OLD_AFTER
     return "old work is waiting: is a worker running?" if late else "ok"
+
+
+def _schedule(session: Session) -> str:
+    """Told, not refused: the portal serves without periodic work, but an operator should know."""
+    last = max(job_runs.last_started(session).values(), default=None)
+    late = last is None or clock.now() - last > SCHEDULE_LATE_AFTER
+    return "no periodic work for a while: is a scheduler running?" if late else "ok"
 
 
 def _open_messages(what: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 
 from config import settings
 
@@ -69,8 +69,3 @@ def add_headers(response: Response) -> Response:
     if request.endpoint != "static" and "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store"
     return response
-
-
-def register() -> None:
-    """Attaches the headers to every response of the current app."""
-    current_app.after_request(add_headers)
