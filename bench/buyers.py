@@ -83,7 +83,13 @@ def _customers_with_credit(session: Session, count: int, *, now: datetime) -> li
 
 def _add_customer(rows: dict[Any, list[dict[str, Any]]], source: UUID, now: datetime) -> None:
     customer_id, account_id, entry_id = new_id(), new_id(), new_id()
-    facts = {"account_id": account_id, "sequence": 1, "entry_id": entry_id, "amount": CREDIT, "currency": "IDR"}
+    facts: dict[str, Any] = {
+        "account_id": account_id,
+        "sequence": 1,
+        "entry_id": entry_id,
+        "amount": CREDIT,
+        "currency": "IDR",
+    }
     head = chain_hash("", **facts, balance_after=CREDIT)
     rows[Customer].append(
         {"id": customer_id, "name": "Ayu", "billing_email": "ayu@bench.minispod.example", "created_at": now}

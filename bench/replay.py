@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psycopg import Connection
-from psycopg.adapt import PyFormat, Transformer
+from psycopg import Connection, adapt
+from psycopg.abc import Transformer
+from psycopg.adapt import PyFormat
 from sqlalchemy import event, text
 
 from bench.buyers import Buyer
@@ -45,7 +46,7 @@ def rehearsed(buyers: Sequence[Buyer]) -> list[Rehearsed]:
             session = db.session()
             subscribe(session, buyer.customer_id, buyer.purchase, now=clock.now())
             session.flush()
-        adapters = Transformer(_driver_connection(session))
+        adapters: Transformer = adapt.Transformer(_driver_connection(session))
         found.append(_as_script(sent, adapters))
         session.rollback()
         session.info.clear()

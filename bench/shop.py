@@ -34,8 +34,8 @@ class Sold:
 class Shop:
     """The running processes; a turn is shared evenly among them."""
 
-    def __init__(self, ends: Sequence[Connection]) -> None:
-        self._ends = ends
+    def __init__(self, ends: Sequence[Connection], pids: Sequence[int]) -> None:
+        self._ends, self.pids = ends, pids
 
     def buy(self, buyers: Sequence[Buyer]) -> Sold:
         """Buys for all of them at once, four threads in each process."""
@@ -65,7 +65,7 @@ def open_shop() -> Iterator[Shop]:
         ends.append(here)
         processes.append(process)
     try:
-        yield Shop(ends)
+        yield Shop(ends, [process.pid or 0 for process in processes])
     finally:
         for end in ends:
             end.close()
