@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, PasswordField, RadioField, SelectField, StringField, TelField
 from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 
 from portal.accounts import rules
 from portal.accounts.errors import NAME_MESSAGES, PASSWORD_MESSAGES
 from portal.accounts.rules import Departure
+from portal.web.forms import PortalForm
 from portal.web.languages import LANGUAGES
 
 REQUIRED = _l("Fill this in.")
@@ -53,7 +53,7 @@ class GoodPassword:
             raise ValidationError(PASSWORD_MESSAGES[problem])
 
 
-class RegisterForm(FlaskForm):
+class RegisterForm(PortalForm):
     name = StringField(_l("Name"), [Name()])
     email = EmailField(_l("E-mail address"), [Length(max=EMAIL_LENGTH_MAX), Email()])
     phone = TelField(_l("Phone"), [Length(max=30), Phone()])
@@ -63,17 +63,17 @@ class RegisterForm(FlaskForm):
         return rules.normal_email(self.email.data or "") or "", rules.normal_name(self.name.data or "")
 
 
-class SignInForm(FlaskForm):
+class SignInForm(PortalForm):
     email = EmailField(_l("E-mail address"), [InputRequired(REQUIRED), Length(max=EMAIL_LENGTH_MAX)])
     password = PasswordField(_l("Password"), [InputRequired(REQUIRED)])
     remember = BooleanField(_l("Stay signed in on this device for 30 days"))
 
 
-class ForgotPasswordForm(FlaskForm):
+class ForgotPasswordForm(PortalForm):
     email = EmailField(_l("E-mail address"), [Length(max=EMAIL_LENGTH_MAX), Email()])
 
 
-class NewPasswordForm(FlaskForm):
+class NewPasswordForm(PortalForm):
     """Sets a password for the person given to it."""
 
     password = PasswordField(_l("New password"), [GoodPassword()])
@@ -90,13 +90,13 @@ class ChangePasswordForm(NewPasswordForm):
     current = PasswordField(_l("Current password"), [InputRequired(REQUIRED)])
 
 
-class ProfileForm(FlaskForm):
+class ProfileForm(PortalForm):
     name = StringField(_l("Name"), [Name()])
     phone = TelField(_l("Phone"), [Length(max=30), Phone()])
     language = SelectField(_l("Language"), choices=list(LANGUAGES.items()))
 
 
-class DeactivationForm(FlaskForm):
+class DeactivationForm(PortalForm):
     """Leaving; `choice` and `confirmation` count only while credit is left."""
 
     choice = RadioField(

@@ -1,12 +1,13 @@
 """Forms of instances."""
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import AnyOf, InputRequired
 
+from portal.web.forms import PortalForm
 
-class DeletionForm(FlaskForm):
+
+class DeletionForm(PortalForm):
     """Typing the app's name is the confirmation."""
 
     name = StringField(_l("Type the name to confirm"), filters=[lambda text: (text or "").strip()])

@@ -7,19 +7,19 @@ from uuid import uuid4
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, RadioField, StringField, ValidationError
 from wtforms.validators import InputRequired, Length, Regexp
 
 from config import settings
 from portal.core.money import Money, rupiah
 from portal.payments.rules import METHODS
+from portal.web.forms import PortalForm
 
 PRESETS = [25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000]
 KEY_PATTERN = r"^[0-9a-f-]{36}$"
 
 
-class TopUpForm(FlaskForm):
+class TopUpForm(PortalForm):
     """Amount, method, and the key that makes a double click one top-up."""
 
     amount = StringField(_l("Amount"), [InputRequired(_l("Choose an amount.")), Length(max=20)])

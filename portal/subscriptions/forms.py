@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from flask_babel import gettext as _
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, ValidationError
 from wtforms.validators import AnyOf, Regexp
 
@@ -14,11 +13,12 @@ from portal.core.ids import parse_id
 from portal.core.money import Money, rupiah
 from portal.subscriptions.actions import Purchase
 from portal.subscriptions.queries import Offer
+from portal.web.forms import PortalForm
 
 AMOUNT_PATTERN = r"^[0-9]{1,12}$"
 
 
-class PurchaseForm(FlaskForm):
+class PurchaseForm(PortalForm):
     """Plan, interval, the total that was shown, and the key that makes a double click one purchase."""
 
     plan = HiddenField()

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField
 from wtforms.validators import Optional
 
 from portal.wallet.queries import Filters
 from portal.wallet.wording import STATUSES, TYPES
+from portal.web.forms import PortalForm
 
 EVERYTHING = ""
 
 
-class HistoryForm(FlaskForm):
+class HistoryForm(PortalForm):
     """Which part of the history to show. It only reads, so it has no token and lives in the address."""
 
     class Meta:
