@@ -196,12 +196,12 @@ def record_answer(session: Session, attempt_id: UUID, answer: Answer, *, asked_a
         return Recorded(payment.status, stale=True)
     found = rules.meaning(answer, expected=payment.money)
     _note_oddities(payment, answer, found)
+    if not row.credited:
+        row.gross_amount, row.currency = _figures(answer)
     moved = booking.book(session, payment, row, answer, found, now=now)
     _follow(session, payment, answer, found, now=now)
     if row.status != answer.status:
         row.updated_at = now
-    if not row.credited:
-        row.gross_amount, row.currency = _figures(answer)
     row.status, row.fraud_status, row.payment_type = answer.status, answer.fraud_status, answer.payment_type
     row.instructions = answer.instructions or row.instructions
     payment.last_checked_at = now

@@ -9,11 +9,9 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from rq import Queue
-from rq_scheduler import Scheduler
 
 from jobs import payments as payment_jobs
-from jobs import periodic, scheduler
+from jobs import periodic
 from jobs import subscriptions as subscription_jobs
 from jobs.schedule import SCHEDULE
 from portal.core import clock
@@ -60,26 +58,6 @@ def test_a_failing_run_is_noted_and_its_next_moment_comes(portal: Flask, monkeyp
     clock.advance(timedelta(seconds=15))
     assert periodic.run("outbox-sweep") == "0 messages"
     assert [bool(run.error) for run in runs()] == [True, False]
-
-
-def test_the_schedule_in_redis_is_exactly_the_table_removals_included(portal: Flask) -> None:
-    real = Scheduler(queue_name="default", connection=portal.extensions["redis"])
-    real.schedule(clock.now(), func="jobs.periodic.run", args=["gone"], interval=60, id="schedule-gone")
-    for _ in range(2):
-        scheduler.reconcile(real)
-        assert sorted(job.id for job in real.get_jobs()) == sorted(scheduler.entry_id(entry) for entry in SCHEDULE)
-
-
-def test_the_scheduler_hands_what_is_due_to_the_workers_again_and_again(portal: Flask) -> None:
-    """Redis may come back empty between two rounds."""
-    redis = portal.extensions["redis"]
-    real = scheduler.SelfHealingScheduler(queue_name="default", connection=redis)
-    scheduler.reconcile(real)
-    for _ in range(2):
-        real.enqueue_jobs()
-        queue = Queue("default", connection=redis)
-        assert [list(job.args) for job in queue.jobs] == [["outbox-sweep"]]
-        redis.flushall()
 
 
 def test_every_queued_name_is_a_job(portal: Flask) -> None:
