@@ -39,6 +39,7 @@ def start(outside: SandboxServer) -> Iterator[Start]:
 
     def run() -> subprocess.Popen[bytes]:
         environment = os.environ | surroundings(outside) | {"WORKER_FORKS": "0", "LOG_LEVEL": "ERROR"}
+        environment["MIDTRANS_TIMEOUT_S"] = "30"  # a gateway that hangs here is let go by the test, not by its time-out
         command = [sys.executable, "-m", "jobs.worker"]
         started.append(subprocess.Popen(command, env=environment, start_new_session=True))
         return started[-1]
