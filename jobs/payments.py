@@ -51,11 +51,15 @@ def expire(payment_id: str) -> None:
 
 
 def cancel_at_gateway(payment_id: str) -> None:
-    """Tells the gateway of a cancellation, then reads what became of it: the customer may have paid meanwhile."""
+    """Tells the gateway of a cancellation, once it says that nothing was paid: the customer may have been quicker.
+
+    A captured card would be given back by a cancellation, while its credit may be spent already.
+    """
     for attempt_id in _attempts(UUID(payment_id)):
-        attempt = db.session().get_one(PaymentAttempt, attempt_id)
-        gateway_named(attempt.gateway).cancel(attempt.order_id)
-    check(payment_id)
+        if _look(attempt_id, None) in rules.CANCELLABLE:
+            attempt = db.session().get_one(PaymentAttempt, attempt_id)
+            gateway_named(attempt.gateway).cancel(attempt.order_id)
+            _look(attempt_id, None)
 
 
 def expire_due() -> str:

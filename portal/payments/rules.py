@@ -45,6 +45,8 @@ METHODS: dict[str, Method] = {
 
 PAID = {"settlement", "capture"}
 TAKEN_BACK = {"refund", "partial_refund", "chargeback", "partial_chargeback"}
+CANCELLABLE = {"pending", "authorize"}
+"""No money was taken yet, so that cancelling gives none back."""
 KNOWN = PAID | TAKEN_BACK | {"pending", "authorize", "deny", "failure", "cancel", "expire"}
 # How long a payment shown as expired, cancelled or failed is still asked about: late money is credited.
 WATCH_AFTER_EXPIRY = timedelta(days=7)
