@@ -12,7 +12,6 @@ from flask_limiter import Limiter, RateLimitExceeded
 from flask_login import current_user
 
 from portal.core import clock
-from portal.core.crypto import digest
 from portal.core.errors import TooManyRequests
 
 # Many customers share one address behind a mobile carrier, so what succeeds is counted loosely or not at all.
@@ -39,11 +38,6 @@ def by_address() -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
         return f"address:{int(address) >> 64:016x}"
     return f"address:{getattr(address, 'ipv4_mapped', None) or address}"
-
-
-def by_email() -> str:
-    """Counts attempts per named account, so that many addresses cannot share one guess budget."""
-    return f"email:{digest(request.form.get('email', '').strip().lower()[:254])}"
 
 
 def by_user() -> str:

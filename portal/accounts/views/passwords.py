@@ -11,6 +11,7 @@ from portal.accounts.errors import LinkSpent
 from portal.accounts.forms import ForgotPasswordForm, NewPasswordForm
 from portal.accounts.models import LinkPurpose, User
 from portal.accounts.views import blueprint, letters
+from portal.accounts.views.counting import by_account
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.web import htmx, limits
@@ -21,7 +22,7 @@ from portal.web.limits import limiter
 @blueprint.route("/forgot", methods=["GET", "POST"])
 @anyone
 @limiter.limit(limits.RESET, methods=["POST"])
-@limiter.limit(limits.RESET_PER_ACCOUNT, methods=["POST"], key_func=limits.by_email)
+@limiter.limit(limits.RESET_PER_ACCOUNT, methods=["POST"], key_func=by_account)
 def forgot_password() -> Response:
     """Mails a link; the answer is the same whether the address has an account or not."""
     form = ForgotPasswordForm()

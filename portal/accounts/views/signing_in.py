@@ -11,6 +11,7 @@ from portal.accounts import actions, queries, rules, sessions
 from portal.accounts.errors import SignInRefused
 from portal.accounts.forms import SignInForm
 from portal.accounts.views import blueprint, letters
+from portal.accounts.views.counting import by_account
 from portal.core import clock
 from portal.core.db import transaction
 from portal.web import htmx, limits
@@ -25,7 +26,7 @@ from portal.web.limits import limiter
 @limiter.limit(
     limits.SIGN_IN_FAILED_PER_ACCOUNT,
     methods=["POST"],
-    key_func=limits.by_email,
+    key_func=by_account,
     deduct_when=limits.only_failures,
 )
 def sign_in() -> Response:
