@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from flask import Flask
 from flask_babel import format_date as babel_date
 from flask_babel import format_datetime as babel_datetime
-from flask_babel import format_timedelta, ngettext
+from flask_babel import format_decimal, format_timedelta, ngettext
 from flask_babel import gettext as _
 
 from portal.core import clock
@@ -47,13 +47,13 @@ def ago(value: datetime) -> str:
 
 
 def memory(mib: int) -> str:
-    """`512 MB`, `2 GB`."""
-    return f"{mib / 1024:g} GB" if mib >= 1024 else f"{mib} MB"
+    """`512 MB`, `1.5 GB`; `1,5 GB` in Indonesian."""
+    return f"{format_decimal(mib / 1024)} GB" if mib >= 1024 else f"{mib} MB"
 
 
 def cpu(millicores: int) -> str:
-    """`0.5 vCPU`."""
-    return f"{millicores / 1000:g} vCPU"
+    """`0.5 vCPU`; `0,5 vCPU` in Indonesian."""
+    return f"{format_decimal(millicores / 1000)} vCPU"
 
 
 def slots(count: int) -> str:

@@ -19,6 +19,7 @@ from werkzeug.datastructures import MultiDict
 
 from portal.notices import letters
 from portal.notices.wording import WORDINGS
+from portal.web import filters, remembered
 from portal.web.forms import WORDS
 from tests.house.translations import PLACEHOLDER, PO, ROOT, catalog, in_form, said, singular, translated
 from tests.personas import register_person, sign_in
@@ -125,9 +126,15 @@ def indonesian(portal: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with compiled.open("wb") as file:
         write_mo(file, catalog())
     monkeypatch.setattr(get_babel(), "translation_directories", [str(tmp_path)])
-    get_domain().cache.clear()
+    _forget()
     yield portal
+    _forget()
+
+
+def _forget() -> None:
+    """What was read or rendered with another catalog."""
     get_domain().cache.clear()
+    remembered._pages.clear()
 
 
 class Reader(HTMLParser):
@@ -224,5 +231,12 @@ def test_every_letter_is_written_in_indonesian(indonesian: Flask, code: str) -> 
 
 
 def test_english_stays_english(indonesian: Flask) -> None:
-    with indonesian.test_request_context(), force_locale("en"):
-        assert english_on(indonesian.test_client().get("/", headers={"Accept-Language": "en"}).text)
+    assert english_on(indonesian.test_client().get("/", headers={"Accept-Language": "en"}).text)
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"), [("en", ("0.5 vCPU", "1.5 GB")), ("id", ("0,5 vCPU", "1,5 GB"))], ids=["en", "id"]
+)
+def test_figures_have_the_readers_decimal_sign(portal: Flask, language: str, shown: tuple[str, str]) -> None:
+    with force_locale(language):
+        assert (filters.cpu(500), filters.memory(1536)) == shown

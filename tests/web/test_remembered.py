@@ -81,7 +81,7 @@ def test_a_customers_page_is_not_kept(client, plan):
 
 
 def test_a_waiting_message_is_shown_once_and_not_kept(client, plan):
-    client.get("/dashboard/")  # sends to sign in, with a message
+    client.get("/dashboard/", headers=ENGLISH)  # sends to sign in, with a message
     assert "Sign in to see this page." in client.get("/catalog/", headers=ENGLISH).text
     assert "Sign in to see this page." not in client.get("/catalog/", headers=ENGLISH).text
 
