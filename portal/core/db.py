@@ -67,6 +67,7 @@ def engine_options(*, pool_size: int) -> dict[str, Any]:
     )
     return {
         "pool_size": pool_size,
+        "hide_parameters": True,  # an error ends in logs and in the outbox; what people typed must not
         "max_overflow": 2,
         "pool_pre_ping": True,
         "pool_recycle": 1800,

@@ -10,7 +10,10 @@ from typing import Any
 import structlog
 
 SECRET_NAMES = re.compile(r"password|secret|token|signature|authorization|cookie|server_key|api_key|credential", re.I)
-SECRET_VALUES = re.compile(r"(SB-)?Mid-(server|client)-[\w-]+|Bearer\s+\S+|Basic\s+[\w+/=]+|://[^/\s:@]+:[^/\s@]+@")
+SECRET_VALUES = re.compile(
+    r"(SB-)?Mid-(server|client)-[\w-]+|Bearer\s+\S+|Basic\s+[\w+/=]+|://[^/\s:@]+:[^/\s@]+@"
+    r"|(?<=/reset/)[\w-]+|(?<=/verify/)[\w-]+"  # a mailed link is a key, and stands in its page's path
+)
 
 
 # Libraries that say at INFO what only their makers want to know.

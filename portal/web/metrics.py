@@ -15,6 +15,8 @@ requests_total = Counter(
     ["route", "method", "status"],
     registry=registry,
 )
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+"""Counted by name. A caller may invent any other, and each name would be kept for ever."""
 request_seconds = Histogram(
     "minispod_request_seconds", "Time to answer, in seconds, by route.", ["route"], registry=registry
 )
@@ -41,7 +43,8 @@ def _start() -> None:
 
 def _stop(response: Response) -> Response:
     route = str(request.url_rule) if request.url_rule else "(none)"
-    requests_total.labels(route, request.method, response.status_code).inc()
+    method = request.method if request.method in METHODS else "(other)"
+    requests_total.labels(route, method, response.status_code).inc()
     if "started_s" in g:
         request_seconds.labels(route).observe(time.perf_counter() - g.started_s)
     return response
