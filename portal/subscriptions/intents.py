@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from portal.accounts.models import Customer
@@ -71,6 +71,15 @@ def cancel_intent(session: Session, intent_id: UUID, customer_id: UUID, *, now: 
     intent = session.scalar(statement.with_for_update())
     if intent is not None and intent.status == IntentStatus.WAITING:
         _decide(intent, IntentStatus.CANCELLED, now=now)
+
+
+def cancel_all(session: Session, customer_id: UUID, *, now: datetime) -> None:
+    """Forgets whatever a customer waits for: who has left buys nothing with money that comes late."""
+    statement = update(LaunchIntent).where(
+        LaunchIntent.customer_id == customer_id, LaunchIntent.status == IntentStatus.WAITING
+    )
+    values = {"status": IntentStatus.CANCELLED.value, "decided_at": now}
+    session.execute(statement.values(values).execution_options(synchronize_session=False))
 
 
 def waiting_intents(session: Session, customer_id: UUID) -> list[UUID]:

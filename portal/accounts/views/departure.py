@@ -21,6 +21,7 @@ from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.money import Money
 from portal.payments import queries as payments
+from portal.subscriptions import intents
 from portal.subscriptions import queries as subscriptions
 from portal.wallet import actions as wallet_actions
 from portal.wallet import queries as wallet
@@ -86,6 +87,7 @@ def _leave(form: DeactivationForm) -> Response:
             now=now,
             ip_address=request.remote_addr or "",
         )
+        intents.cancel_all(session, current_customer().id, now=now)
         wallet_actions.forfeit(session, current_customer().id, now=now)
         letters.tell_deactivated(session, user, now=now)
     sessions.forget_cookie()
