@@ -73,11 +73,22 @@ def test_a_lost_notification_is_made_up_for_by_looking(customer: Customer) -> No
     gateway = customer.stack.sandbox.midtrans
     gateway.inject("drop")
     customer.ask_for_credit()
-    customer.popup.close()
+    customer.page.reload()  # the popup is gone, and nobody said so
     gateway.pay(customer.orders[-1], method="bca_va")
     customer.page.get_by_role("button", name="check now").click()
     customer.expect_credited()
     assert [notice.state for notice in gateway.notifications(order_id=customer.orders[-1])] == ["dropped"] * 2
+
+
+def test_a_lost_notification_is_made_up_for_by_the_page_itself(customer: Customer) -> None:
+    gateway, page = customer.stack.sandbox.midtrans, customer.page
+    gateway.inject("drop")
+    page.clock.install()
+    customer.ask_for_credit()
+    page.reload()  # the popup is gone, and nobody said so
+    gateway.pay(customer.orders[-1], method="bca_va")
+    page.clock.run_for(21_000)
+    customer.expect_credited()
 
 
 def test_a_notification_before_the_gateways_own_answer_is_credited(customer: Customer) -> None:
