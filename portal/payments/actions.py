@@ -195,7 +195,7 @@ def record_answer(session: Session, attempt_id: UUID, answer: Answer, *, asked_a
     if row.updated_at > asked_at and row.status != answer.status:
         return Recorded(payment.status, stale=True)
     found = rules.meaning(answer, expected=payment.money)
-    _note_oddities(payment, answer, found)
+    _note_oddities(payment, row, answer, found)
     if not row.credited:
         row.gross_amount, row.currency = _figures(answer)
     moved = booking.book(session, payment, row, answer, found, now=now)
@@ -248,7 +248,7 @@ def _figures(answer: Answer) -> tuple[int, str]:
     return (answer.amount.amount, answer.amount.currency) if answer.amount else (0, "???")
 
 
-def _note_oddities(payment: Payment, answer: Answer, found: rules.Meaning) -> None:
+def _note_oddities(payment: Payment, row: GatewayTransaction, answer: Answer, found: rules.Meaning) -> None:
     """Logs what an operator should look at; the log is what alerts are made from."""
     if found is rules.Meaning.UNKNOWN:
         log.error("payment.unknown_status", payment_id=str(payment.id), status=answer.status)
@@ -256,6 +256,8 @@ def _note_oddities(payment: Payment, answer: Answer, found: rules.Meaning) -> No
         log.error("payment.amount_differs", payment_id=str(payment.id), wanted=payment.amount, got=answer.amount_text)
     if answer.status == "partial_chargeback" and not answer.taken_back:
         log.error("payment.chargeback_without_figure", payment_id=str(payment.id))
+    if row.taken_back and answer.status in rules.PAID and row.status != answer.status:  # a dispute won, say
+        log.error("payment.paid_after_taken_back", payment_id=str(payment.id), taken_back=row.taken_back)
 
 
 def _follow(session: Session, payment: Payment, answer: Answer, found: rules.Meaning, *, now: datetime) -> None:

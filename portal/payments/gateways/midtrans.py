@@ -269,11 +269,14 @@ def _amount(text: Any, currency: Any) -> Any:
 
 
 def _taken_back(answer: dict[str, Any]) -> int:
-    """The cumulative figure, whichever name it has; a whole refund or chargeback without one takes everything."""
+    """The cumulative figure, whichever name it has; a whole refund or chargeback takes everything without one.
+
+    A figure of zero is none: a gateway that says `chargeback` has taken money back.
+    """
     status = str(answer.get("transaction_status", "")).lower()
     named = [_amount(answer.get(name), IDR) for name in ("refund_amount", "chargeback_amount")]
     figures = [amount.amount for amount in named if amount is not None]
-    if figures:
+    if any(figures):
         return max(figures)
     gross = _amount(answer.get("gross_amount"), IDR)
     return gross.amount if gross is not None and status in ("refund", "chargeback") else 0
