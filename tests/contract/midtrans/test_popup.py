@@ -143,6 +143,7 @@ def test_closing_before_a_choice_is_only_a_close(page: Page, pay: Any, gateway: 
 def test_closing_on_a_number_is_pending_and_then_close(page: Page, pay: Any) -> None:
     frame = pay()
     frame.locator("[data-method=bca_va]").click()
+    frame.locator("[data-number]").wait_for()
     frame.get_by_role("button", name="Tutup").click()
     [(first, result), (second, _)] = told(page, 2)
     assert (first, second) == ("onPending", "onClose")
