@@ -113,6 +113,14 @@ def test_a_database_starts_first_and_listens_to_nobody_else():
             assert "127.0.0.1" in " ".join(sidecar["args"])
 
 
+@every_app
+def test_no_app_can_fill_the_disk_of_its_node(template):
+    for container in containers_of(manifests_for(template)):
+        resources = container["resources"]
+        assert resources["limits"]["ephemeral-storage"] == "4Gi"
+        assert resources["requests"]["ephemeral-storage"] == "64Mi", "else the limit itself would be reserved"
+
+
 def test_the_namespace_is_walled():
     policies = {
         m["metadata"]["name"]: m["spec"] for m in namespace_manifests(NAMESPACE, CLUSTER) if "Policy" in m["kind"]

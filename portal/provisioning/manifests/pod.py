@@ -17,6 +17,11 @@ VOLUME = "data"
 #: idle apps lend it out, and a quarter is there for certain.
 CPU_RESERVED_PERCENT = 25
 
+#: The node's own disk: what a container writes beside its volume, its log included. Without an end one app could
+#: fill the node, and Kubernetes would evict the neighbours. Room enough for an upload on its way to the volume.
+NODE_DISK_RESERVED = "64Mi"
+NODE_DISK_MAX = "4Gi"
+
 
 def pod_spec(spec: InstanceSpec, template: AppTemplate, *, claim_name: str) -> Manifest:
     """Sidecars are init containers that keep running (Kubernetes 1.29 and later): they are up before the app
@@ -66,8 +71,8 @@ def _main_name(containers: Iterable[Container]) -> str:
 def _resources(cpu_millicores: int, memory_mib: int) -> Manifest:
     reserved = max(1, cpu_millicores * CPU_RESERVED_PERCENT // 100)
     return {
-        "requests": {"cpu": f"{reserved}m", "memory": f"{memory_mib}Mi"},
-        "limits": {"cpu": f"{cpu_millicores}m", "memory": f"{memory_mib}Mi"},
+        "requests": {"cpu": f"{reserved}m", "memory": f"{memory_mib}Mi", "ephemeral-storage": NODE_DISK_RESERVED},
+        "limits": {"cpu": f"{cpu_millicores}m", "memory": f"{memory_mib}Mi", "ephemeral-storage": NODE_DISK_MAX},
     }
 
 
