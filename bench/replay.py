@@ -162,4 +162,6 @@ def _warm_rate(log: Path) -> float:
             ends.setdefault(client, []).append(int(second) + int(microsecond) / 1e6)
     began = max(times[len(times) // 6] for times in ends.values())
     ended = min(times[-1] for times in ends.values())
+    if began >= ended:  # a run so short that one client was through before another was warm
+        began, ended = min(times[0] for times in ends.values()), max(times[-1] for times in ends.values())
     return sum(began < moment <= ended for times in ends.values() for moment in times) / (ended - began)
