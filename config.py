@@ -62,6 +62,19 @@ class Settings(BaseSettings):
     top_up_expiry_hours: int = Field(24, ge=1, le=168, description="how long a top-up stays payable")
     top_ups_open_max: int = Field(5, ge=1, description="unpaid top-ups a customer may hold at once")
 
+    # --- the life of a subscription -----------------------------------------------------------------------
+    grace_days: int = Field(7, ge=0, le=60, description="how long an unpaid app keeps running")
+    data_kept_days: int = Field(30, ge=1, le=365, description="how long a suspended app's data is kept")
+    last_warning_days: int = Field(3, ge=1, le=30, description="the last warning comes this long before data goes")
+    refund_rule: Literal["pro_rata", "none"] = Field(
+        "pro_rata", description="what cancelling at once gives back to the wallet: pro_rata | none"
+    )
+    price_notice_days: int = Field(30, ge=1, le=180, description="a new price waits this long, then for a renewal")
+    quote_minutes: int = Field(15, ge=1, le=120, description="how long the quoted price of an upgrade holds")
+    launch_hold_minutes: int = Field(30, ge=1, le=240, description="how long *pay and launch* may hold a slot")
+    waitlist_offer_hours: int = Field(24, ge=1, le=168, description="how long a slot is held for who waited for it")
+    resize_timeout_s: int = Field(600, ge=10, description="longest wait until an app runs with its new plan")
+
     # --- Midtrans --------------------------------------------------------------------------------------
     midtrans_server_key: SecretStr = Field(SecretStr("SB-Mid-server-sandbox"), description="from the dashboard")
     midtrans_client_key: str = Field("SB-Mid-client-sandbox", description="from the dashboard; public")

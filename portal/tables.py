@@ -2,8 +2,10 @@
 
 from portal.accounts import models as accounts
 from portal.audit import models as audit
+from portal.books import models as books
 from portal.catalog import models as catalog
 from portal.core import job_runs, outbox, switches
+from portal.insights import models as insights
 from portal.instances import models as instances
 from portal.invoices import models as invoices
 from portal.notices import models as notices
@@ -12,6 +14,6 @@ from portal.subscriptions import models as subscriptions
 from portal.wallet import models as wallet
 
 __all__ = [
-    "accounts", "audit", "catalog", "instances", "invoices", "job_runs", "notices", "outbox", "payments",
-    "subscriptions", "switches", "wallet",
+    "accounts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "notices", "outbox",
+    "payments", "subscriptions", "switches", "wallet",
 ]  # fmt: skip

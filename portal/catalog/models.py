@@ -81,6 +81,7 @@ class Plan(Identified, Base):
     slots_used: Mapped[int] = mapped_column(default=0)
     max_instances: Mapped[int] = mapped_column(default=1)
     max_domains: Mapped[int] = mapped_column(default=1)
+    trial_days: Mapped[int] = mapped_column(default=0)  # 0: no trial
     features: Mapped[list[dict[str, str]]] = mapped_column(JSONB, default=list)
     popular: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)

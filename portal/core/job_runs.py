@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import String, Text, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -20,6 +21,8 @@ class JobRun(Base):
     scheduled_for: Mapped[datetime] = mapped_column(primary_key=True)
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    result: Mapped[str | None] = mapped_column(Text)  # a sentence for the operator
+    counts: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict)  # what was done, by name; grows while it runs
     error: Mapped[str | None] = mapped_column(Text)
 
 

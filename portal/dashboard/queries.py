@@ -17,8 +17,8 @@ from portal.instances.models import Instance, InstanceState
 from portal.notices.models import Notice
 from portal.payments.models import Payment, PaymentStatus
 from portal.subscriptions import rules
-from portal.subscriptions.models import ENDED, HOLDS_SLOT, Subscription
-from portal.subscriptions.queries import DUE_SOON
+from portal.subscriptions.models import ENDED, Subscription
+from portal.subscriptions.queries import DUE_SOON, forecast
 from portal.wallet.models import AccountKind, LedgerAccount, Transaction
 
 ACTIVITY_MAX = 6
@@ -83,18 +83,7 @@ def due_soon(running: Sequence[Running], *, now: datetime) -> list[Subscription]
 
 def runway(running: Sequence[Running], balance: Money, *, now: datetime) -> rules.Runway | None:
     """How far the credit reaches with everything that renews by itself; no query of its own."""
-    renewals = [
-        rules.Renewal(
-            app=subscription.service.name,
-            price=subscription.price_money,
-            due_at=subscription.period_ends_at,
-            interval=subscription.interval,
-            anchor_day=subscription.anchor_day,
-        )
-        for subscription in _subscriptions(running)
-        if subscription.status in HOLDS_SLOT and subscription.auto_renew
-    ]
-    return rules.runway(balance, renewals, now=now)
+    return forecast(_subscriptions(running), balance, now=now)
 
 
 def _subscriptions(running: Sequence[Running]) -> list[Subscription]:

@@ -75,6 +75,12 @@ class Instance(Identified, Base):
     failure_parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     health: Mapped[str] = mapped_column(String(20), default=Health.UNKNOWN)
     health_checked_at: Mapped[datetime | None]
+    silent_count: Mapped[int] = mapped_column(default=0)  # checks in a row without an answer
+    wanted_before_suspension: Mapped[str | None] = mapped_column(String(20))  # what resuming brings back
+    version: Mapped[str] = mapped_column(String(60), default="")  # of the app; an update moves it
+    images: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict)  # by container: what runs is what was tested
+    update_from_version: Mapped[str | None] = mapped_column(String(60))  # while an update is under way
+    update_from_images: Mapped[dict[str, str] | None] = mapped_column(JSONB)
 
     events: Mapped[list[InstanceEvent]] = relationship(lazy="raise", order_by="InstanceEvent.id")
     secrets: Mapped[list[InstanceSecret]] = relationship(lazy="raise")
@@ -101,3 +107,114 @@ class InstanceSecret(Base):
     instance_id: Mapped[UUID] = mapped_column(ForeignKey("instance.id"), primary_key=True)
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
     value: Mapped[str] = mapped_column(EncryptedText)
+
+
+class InstanceVariable(Base):
+    """An environment variable the customer set, encrypted at rest. A secret one is never shown again."""
+
+    __tablename__ = "instance_variable"
+
+    instance_id: Mapped[UUID] = mapped_column(ForeignKey("instance.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[str] = mapped_column(EncryptedText)
+    secret: Mapped[bool] = mapped_column(default=True)
+    changed_at: Mapped[datetime]
+
+
+class DomainStatus(StrEnum):
+    PENDING = "PENDING"  # waits for the customer's DNS records
+    VERIFIED = "VERIFIED"  # the records are right; part of the app's Ingress
+    FAILED = "FAILED"  # the records were right once and are no more, or never were in time
+
+
+class InstanceDomain(Identified, Base):
+    """A customer's own domain for an app. `token` stands in a TXT record and proves whose domain it is."""
+
+    __tablename__ = "instance_domain"
+    __table_args__ = (
+        # Anybody may claim a host; only one who proved it has it.
+        Index("uq_instance_domain_verified", "host", unique=True, postgresql_where=text("status = 'VERIFIED'")),
+        UniqueConstraint("instance_id", "host"),
+        CheckConstraint("host = lower(host)", name="host_lower"),
+    )
+
+    instance_id: Mapped[UUID] = mapped_column(ForeignKey("instance.id"))
+    host: Mapped[str] = mapped_column(String(253))
+    token: Mapped[str] = mapped_column(String(60))
+    status: Mapped[str] = mapped_column(String(10), default=DomainStatus.PENDING)
+    created_at: Mapped[datetime]
+    checked_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+    failure_code: Mapped[str | None] = mapped_column(String(60))  # what the last check missed
+
+
+class InstanceOutage(Identified, Base):
+    """A time in which a running app's address did not answer. At most one is open per app."""
+
+    __tablename__ = "instance_outage"
+    __table_args__ = (
+        Index("uq_instance_outage_open", "instance_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+        Index("ix_instance_outage_instance_id", "instance_id", "began_at"),
+    )
+
+    instance_id: Mapped[UUID] = mapped_column(ForeignKey("instance.id"))
+    began_at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class InstanceHealthHour(Base):
+    """Checks of an hour, summed: the history behind the availability chart."""
+
+    __tablename__ = "instance_health_hour"
+
+    instance_id: Mapped[UUID] = mapped_column(ForeignKey("instance.id"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    asked: Mapped[int]
+    answered: Mapped[int]
+    took_ms_sum: Mapped[int] = mapped_column(default=0)  # of the answered ones
+    took_ms_max: Mapped[int] = mapped_column(default=0)
+
+
+class InstanceUse(Base):
+    """What an app used at a moment, from the cluster's metrics API."""
+
+    __tablename__ = "instance_use"
+
+    instance_id: Mapped[UUID] = mapped_column(ForeignKey("instance.id"), primary_key=True)
+    measured_at: Mapped[datetime] = mapped_column(primary_key=True)
+    cpu_millicores: Mapped[int]
+    memory_mib: Mapped[int]
+
+
+class DriftKind(StrEnum):
+    MISSING = "MISSING"  # wanted, but not in the cluster
+    CHANGED = "CHANGED"  # there, but not as wanted
+    ORPHAN = "ORPHAN"  # labelled as ours, of an instance that is gone or unknown
+
+
+class ClusterDrift(Identified, Base):
+    """A difference between what the database wants and what the cluster has, from its first sighting to its end."""
+
+    __tablename__ = "cluster_drift"
+    __table_args__ = (
+        Index(
+            "uq_cluster_drift_open",
+            "namespace",
+            "object",
+            "kind",
+            unique=True,
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+        Index("ix_cluster_drift_found_at", "found_at"),
+    )
+
+    kind: Mapped[str] = mapped_column(String(10))
+    namespace: Mapped[str] = mapped_column(String(63))
+    object: Mapped[str] = mapped_column(String(300))  # Kind/name
+    instance_id: Mapped[UUID | None]  # may name one that the database does not know
+    detail: Mapped[str] = mapped_column(String(500), default="")
+    found_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    repair_tried_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]

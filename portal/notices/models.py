@@ -59,3 +59,13 @@ class Mail(Identified, Base):
     last_error: Mapped[str | None] = mapped_column(String(300))
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+
+
+class MailPreference(Base):
+    """A kind of mail that a user does not want. Mails about money and security are not in question."""
+
+    __tablename__ = "mail_preference"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
+    category: Mapped[str] = mapped_column(String(20), primary_key=True)
+    declined_at: Mapped[datetime]

@@ -11,20 +11,41 @@ from portal.wallet.proofs import Difference
 
 
 def slots_equal_holders(session: Session) -> Iterator[Difference]:
-    """A plan's used slots are its holding subscriptions and those ended ones whose instances are not cleaned up."""
+    """A plan's used slots are held by subscriptions, by changes of plan under way (the plan they lead to), by open
+    waitlist offers and by *pay and launch* with a hold."""
     rows = session.execute(
         text(
             """
-            SELECT p.id, p.slots_used, count(s.id) AS holders
-            FROM plan p LEFT JOIN subscription s ON s.plan_id = p.id AND (
-                s.status IN ('TRIALING', 'ACTIVE', 'PAST_DUE')
-                OR EXISTS (SELECT 1 FROM instance i WHERE i.subscription_id = s.id AND i.cleaned_up_at IS NULL))
-            GROUP BY p.id HAVING p.slots_used <> count(s.id)
+            WITH holder AS (
+                SELECT plan_id FROM subscription WHERE holds_slot
+                UNION ALL SELECT to_plan_id FROM plan_change
+                    WHERE status IN ('RESIZING', 'ROLLING_BACK') AND to_plan_id <> from_plan_id
+                UNION ALL SELECT plan_id FROM waitlist_entry WHERE status = 'OFFERED'
+                UNION ALL SELECT plan_id FROM launch_intent WHERE status = 'WAITING' AND hold_ends_at IS NOT NULL)
+            SELECT p.id, p.slots_used, count(h.plan_id) AS holders
+            FROM plan p LEFT JOIN holder h ON h.plan_id = p.id
+            GROUP BY p.id HAVING p.slots_used <> count(h.plan_id)
             """
         )
     )
     for row in rows:
         yield Difference("slots_equal_holders", f"plan {row.id}", f"{row.slots_used} used, {row.holders} holders")
+
+
+def ended_ones_let_go(session: Session) -> Iterator[Difference]:
+    """An ended subscription holds its slot only as long as one of its apps is not cleaned up."""
+    rows = session.scalars(
+        text(
+            """
+            SELECT s.id FROM subscription s
+            WHERE s.status IN ('CANCELLED', 'EXPIRED') AND s.holds_slot
+              AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.subscription_id = s.id AND i.cleaned_up_at IS NULL)
+            """
+        )
+    )
+    for subscription_id in rows:
+        reason = "ended and cleaned up, but holds a slot"
+        yield Difference("ended_ones_let_go", f"subscription {subscription_id}", reason)
 
 
 def charges_are_booked(session: Session) -> Iterator[Difference]:
@@ -136,6 +157,7 @@ def numbers_are_gapless(session: Session) -> Iterator[Difference]:
 
 CHECKS = [
     slots_equal_holders,
+    ended_ones_let_go,
     charges_are_booked,
     purchases_have_a_charge,
     invoices_agree,

@@ -28,7 +28,9 @@ from portal.subscriptions.models import (
     Subscription,
     SubscriptionCharge,
 )
-from portal.subscriptions.rules import Obstacle, Quote, Renewal, Runway
+from portal.subscriptions.rules import Obstacle, Quote, Running, Runway
+from portal.subscriptions.rules.life import life_of
+from portal.subscriptions.terms import terms
 from portal.wallet.queries import available_amount
 
 PAGE_SIZE = 20
@@ -258,24 +260,29 @@ def runway(session: Session, customer_id: UUID, *, now: datetime) -> Runway | No
     """How far the credit reaches with everything that renews by itself, in one query; None when nothing does."""
     statement = (
         select(Subscription, available_amount(customer_id))
-        .options(joinedload(Subscription.service))
-        .where(Subscription.customer_id == customer_id, _renewing())
+        .options(joinedload(Subscription.service), joinedload(Subscription.plan))
+        .where(Subscription.customer_id == customer_id, Subscription.status.in_(HOLDS_SLOT))
     )
     rows = session.execute(statement).all()
     if not rows:
         return None
-    return rules.runway(rupiah(rows[0][1]), [_renewal(row[0]) for row in rows], now=now)
+    return forecast([row[0] for row in rows], rupiah(rows[0][1]), now=now)
+
+
+def forecast(subscriptions: Sequence[Subscription], balance: Money, *, now: datetime) -> Runway | None:
+    """The runway of subscriptions that are loaded with plan and service; no query of its own."""
+    return rules.runway(balance, [_running(one) for one in subscriptions], now=now, terms=terms())
 
 
 def _renewing() -> ColumnElement[bool]:
     return and_(Subscription.status.in_(HOLDS_SLOT), Subscription.auto_renew)
 
 
-def _renewal(subscription: Subscription) -> Renewal:
-    return Renewal(
+def _running(subscription: Subscription) -> Running:
+    return Running(
+        id=subscription.id,
         app=subscription.service.name,
-        price=subscription.price_money,
-        due_at=subscription.period_ends_at,
-        interval=subscription.interval,
-        anchor_day=subscription.anchor_day,
+        life=life_of(subscription),
+        order=subscription.renewal_order,
+        setup_fee=subscription.plan.setup_fee,
     )

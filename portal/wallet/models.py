@@ -66,6 +66,7 @@ class TransactionType(StrEnum):
     SETUP_FEE = "SETUP_FEE"
     REFUND = "REFUND"
     PROMO = "PROMO"
+    HOLD = "HOLD"  # set aside for the waitlist, and what comes back of it
     ADMIN_ADJUSTMENT = "ADMIN_ADJUSTMENT"
 
 

@@ -130,6 +130,8 @@ DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
         "UPDATE plan SET slots_used = slots_used + 1 RETURNING id")),
     ("a slot was given away", "slots_equal_holders", "plan", damaged(
         "UPDATE plan SET slots_used = slots_used - 1 RETURNING id")),
+    ("a cleaned-up app kept its slot", "ended_ones_let_go", "subscription", damaged(
+        "UPDATE instance SET cleaned_up_at = fenced_at WHERE fenced_at IS NOT NULL RETURNING subscription_id")),
     ("a purchase became something else", "charges_are_booked", "subscription_charge", damaged(
         f"UPDATE journal_entry SET kind = 'HOLD' WHERE {PURCHASE}"
         " RETURNING reference_id")),

@@ -13,7 +13,7 @@ from portal.core.money import rupiah
 from portal.dashboard import queries
 from portal.instances.models import Instance
 from portal.payments.models import Payment
-from portal.subscriptions.models import Subscription
+from portal.subscriptions.models import ENDED, Subscription
 from tests.catalog import rows
 from tests.personas import register_person, sign_in
 from tests.queries import SIGNED_IN_MAX, counted
@@ -36,6 +36,7 @@ def subscribed(
 ):
     now = clock.now()
     with transaction() as session:
+        ended = status in ENDED
         subscription = Subscription(
             customer_id=customer.id,
             service_id=plan.service_id,
@@ -46,6 +47,11 @@ def subscribed(
             started_at=now,
             period_started_at=now,
             period_ends_at=now + due_in,
+            due_at=None if ended else now + due_in,
+            ended_at=now if ended else None,
+            holds_slot=not ended,
+            grace_ends_at=now + timedelta(days=5) if status == "PAST_DUE" else None,
+            data_kept_until=now + timedelta(days=30) if status == "SUSPENDED" else None,
             idempotency_key=uuid4().hex,
             created_at=now,
         )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from flask_babel import force_locale
 
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import NotFound
 from portal.instances import actions as instances
 from portal.instances.models import Instance
+from portal.notices import wording
+from portal.notices.models import Notice
 from portal.subscriptions import actions
 from portal.subscriptions.errors import NoRoomForInstance
 from portal.subscriptions.models import Subscription
@@ -92,6 +95,23 @@ def test_a_further_app_that_fails_is_not_refunded_and_ends_nothing(large) -> Non
     fail(second)
     assert (status(large), balance(large)) == ("ACTIVE", before)
     assert_books_are_clean()
+
+
+def told(subscription: Subscription) -> wording.Said:
+    """The last thing the customer was told."""
+    statement = sa.select(Notice).where(Notice.customer_id == subscription.customer_id).order_by(Notice.id.desc())
+    notice = db.session().scalars(statement.limit(1)).one()
+    with force_locale("en"):
+        return wording.word(notice.code, notice.parameters)
+
+
+def test_a_further_app_that_fails_is_told_without_a_word_of_money_given_back(large) -> None:
+    come_up(apps(large)[0])
+    fail(add(large, running=1))
+    said = told(large)
+    assert said.title == "n8n could not be started"
+    assert "no money moved" in said.body
+    assert said.path == f"/subscriptions/{large.id}"
 
 
 def test_the_only_app_that_fails_is_refunded_in_full_with_its_setup_fee(large) -> None:

@@ -85,6 +85,16 @@ APPS: dict[str, Wording] = {
         CATALOG,
         REFUND,
     ),
+    "instance_failed": Wording(
+        _l("%(app)s could not be started"),
+        [
+            _l("We could not start %(app)s: %(reason)s. We removed what was begun."),
+            _l("It cost nothing, so no money moved; your other apps are not touched."),
+            _l("You can try again at any time, or write to us if it happens twice."),
+        ],
+        SUBSCRIPTION,
+        {**APP, "subscription_id": PURCHASE["subscription_id"], "reason": "not_ready_in_time"},
+    ),
     "instance_started": Wording(
         _l("%(app)s is running again"), [_l("You started %(name)s. No money moved.")], INSTANCE, APP
     ),

@@ -24,9 +24,11 @@ from portal.invoices.actions import Line as DocumentLine
 from portal.invoices.models import Document, Series
 from portal.notices import actions as notices
 from portal.subscriptions import rules
+from portal.subscriptions.actions.living import live
 from portal.subscriptions.actions.subscribing import sold_plan, start_instance
 from portal.subscriptions.errors import NoRoomForInstance, SubscriptionNotFound
-from portal.subscriptions.models import HOLDS_SLOT, Subscription, SubscriptionCharge, SubscriptionStatus
+from portal.subscriptions.models import EndReason, Subscription, SubscriptionCharge
+from portal.subscriptions.rules.life import ended, life_of
 from portal.wallet import actions as wallet
 from portal.wallet.actions import Line
 from portal.wallet.ledger import Reference, lock_wallet
@@ -79,16 +81,17 @@ def fail_provisioning(
     if not instances.fence(session, instance_id, now=now, failure_code=code, failure_parameters=parameters):
         return False
     if wasted:
-        _end(subscription, "provisioning_failed", now=now)
+        _end(subscription, EndReason.PROVISIONING_FAILED, now=now)
     notices.tell(
         session,
         customer_id=subscription.customer_id,
-        code="instance_failed_refunded",
+        code="instance_failed_refunded" if refund.amount else "instance_failed",
         parameters={
             "app": instance.service_name,
             "amount": refund.amount,
             "reason": code,
             "instance_id": str(instance_id),
+            "subscription_id": str(subscription.id),
         },
         unique_key=f"instance_failed:{instance_id}",
         now=now,
@@ -163,19 +166,20 @@ def _service_name(session: Session, subscription: Subscription) -> str:
     return session.scalar(statement.limit(1)) or ""
 
 
-def _end(subscription: Subscription, reason: str, *, now: datetime) -> None:
-    subscription.status, subscription.ended_at, subscription.end_reason = SubscriptionStatus.CANCELLED, now, reason
+def _end(subscription: Subscription, reason: EndReason, *, now: datetime) -> None:
+    live(subscription, ended(life_of(subscription), reason, now=now).life)
 
 
 def confirm_clean_up(session: Session, instance_id: UUID, *, now: datetime) -> bool:
-    """The cluster confirmed that nothing labelled is left: frees the slot unless the subscription holds it. Once."""
+    """The cluster confirmed that nothing labelled is left: frees the slot its ended subscription holds. Once."""
     subscription = _locked_of_instance(session, instance_id)
     # Only this verb writes `cleaned_up_at`, and it holds the subscription: reading without a lock is enough.
     unclean = _unclean_instances(session, subscription.id)
     if instance_id not in unclean:
         return False
-    if subscription.status not in HOLDS_SLOT and unclean == {instance_id}:
+    if not subscription.live and subscription.holds_slot and unclean == {instance_id}:
         catalog.free_slot(session, subscription.plan_id)
+        subscription.holds_slot = False
     return instances.mark_cleaned_up(session, instance_id, now=now)
 
 
@@ -195,7 +199,7 @@ def delete_instance(session: Session, instance_id: UUID, *, now: datetime) -> bo
     if not instances.fence(session, instance_id, now=now):
         return False
     if subscription.live and not instances_present(session, subscription.id):
-        _end(subscription, "deleted", now=now)
+        _end(subscription, EndReason.DELETED, now=now)
     notices.tell(
         session,
         customer_id=subscription.customer_id,

@@ -39,6 +39,7 @@ from portal.subscriptions.models import (
     SubscriptionCharge,
     SubscriptionStatus,
 )
+from portal.subscriptions.rules.life import next_reminder
 from portal.wallet import actions as wallet
 from portal.wallet.actions import Line
 from portal.wallet.ledger import Reference
@@ -125,6 +126,7 @@ def _open(
     session: Session, customer: Customer, plan: Plan, purchase: Purchase, price: Money, *, now: datetime
 ) -> Subscription:
     anchor_day = today(now).day
+    ends_at = rules.period_end(now, purchase.interval, anchor_day=anchor_day)
     subscription = Subscription(
         id=new_id(),
         customer_id=customer.id,
@@ -137,7 +139,9 @@ def _open(
         anchor_day=anchor_day,
         started_at=now,
         period_started_at=now,
-        period_ends_at=rules.period_end(now, purchase.interval, anchor_day=anchor_day),
+        period_ends_at=ends_at,
+        due_at=ends_at,
+        remind_at=next_reminder(ends_at, now=now),
         idempotency_key=purchase.key,
         created_at=now,
     )

@@ -7,15 +7,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portal.core.clock import JAKARTA
+from portal.core.ids import new_id
 from portal.core.money import rupiah
-from portal.subscriptions.rules import RUNWAY_MONTHS_MAX, Renewal, runway
+from portal.subscriptions import rules
+from portal.subscriptions.rules import RUNWAY_MONTHS_MAX, Running
+from tests.subscriptions.lives import NOW, TERMS, life
 
-NOW = datetime(2026, 3, 10, 5, 0, tzinfo=UTC)
+
+def renewal(app="n8n", price=25_000, *, days=10, interval="MONTHLY", **changes):
+    ends_at = changes.pop("ends_at", NOW + timedelta(days=days))
+    return Running(new_id(), app, life(ends_at, price=price, interval=interval, **changes))
 
 
-def renewal(app="n8n", price=25_000, *, days=10, interval="MONTHLY", anchor_day=None):
-    due_at = NOW + timedelta(days=days)
-    return Renewal(app, rupiah(price), due_at, interval, anchor_day or due_at.astimezone(JAKARTA).day)
+def runway(balance, apps, *, now):
+    return rules.runway(balance, apps, now=now, terms=TERMS)
 
 
 def day(found):
@@ -65,10 +70,35 @@ def test_a_yearly_app_renews_once_a_year():
 
 
 def test_the_anchor_day_survives_a_short_month():
-    first = Renewal("n8n", rupiah(25_000), datetime(2026, 1, 31, 5, tzinfo=UTC), "MONTHLY", 31)
+    first = renewal(ends_at=datetime(2026, 1, 31, 5, tzinfo=UTC))
     assert day(runway(rupiah(50_000), [first], now=datetime(2026, 1, 1, tzinfo=UTC))) == "2026-03-31"
 
 
 def test_credit_for_years_has_no_end_worth_telling():
     found = runway(rupiah(25_000 * (RUNWAY_MONTHS_MAX + 1)), [renewal()], now=NOW)
     assert (found.until, found.first_to_stop, found.missing) == (None, None, rupiah(0))
+
+
+def test_what_will_be_cancelled_or_not_renewed_costs_nothing():
+    leaving = [renewal(cancel_requested_at=NOW), renewal("Ghost", auto_renew=False)]
+    assert runway(rupiah(0), leaving, now=NOW) is None
+
+
+def test_an_overdue_app_stops_the_runway_at_the_day_it_fell_due():
+    overdue = renewal(
+        days=-2, status="PAST_DUE", due_at=NOW + timedelta(hours=20), grace_ends_at=NOW + timedelta(days=5)
+    )
+    found = runway(rupiah(10_000), [overdue, renewal("Ghost", 45_000)], now=NOW)
+    assert (day(found), found.first_to_stop, found.missing) == ("2026-03-08", "n8n", rupiah(15_000))
+
+
+def test_an_announced_price_counts_from_its_day():
+    dearer = renewal(next_price=40_000, next_price_from=NOW + timedelta(days=20))
+    found = runway(rupiah(60_000), [dearer], now=NOW)
+    assert (day(found), found.missing) == ("2026-04-20", rupiah(5_000))
+
+
+def test_the_customers_own_order_decides_what_is_kept_alive():
+    first = Running(new_id(), "Ghost", life(NOW + timedelta(days=5), price=45_000), order=1)
+    found = runway(rupiah(45_000), [renewal("n8n", days=5), first], now=NOW)
+    assert found.first_to_stop == "n8n"

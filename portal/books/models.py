@@ -1,0 +1,41 @@
+"""What the daily reconciliation found: our payments, the gateway's word and the ledger, side by side."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Index, String, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import Base, Identified
+
+
+class Reconciliation(Base):
+    """One day's comparison (Jakarta); a later run of the same day replaces its figures."""
+
+    __tablename__ = "reconciliation"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    figures: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)  # counts and sums of the three sides
+
+
+class BooksDifference(Identified, Base):
+    """A difference that a person must look at; open until a later run does not find it any more. Never mended here."""
+
+    __tablename__ = "books_difference"
+    __table_args__ = (
+        Index(
+            "uq_books_difference_open", "check", "reference", unique=True, postgresql_where=text("resolved_at IS NULL")
+        ),
+    )
+
+    check: Mapped[str] = mapped_column(String(60))
+    reference: Mapped[str] = mapped_column(String(120))  # which row, order or entry
+    found: Mapped[str] = mapped_column(Text)  # what each side says
+    found_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
