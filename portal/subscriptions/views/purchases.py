@@ -1,11 +1,11 @@
-"""Subscribe, *pay and launch*, and the subscriptions themselves. One rule draws a button and stands behind it."""
+"""Subscribe, and *pay and launch*. One rule draws a button and stands behind it."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, request, url_for
+from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -18,19 +18,16 @@ from portal.core.db import db, transaction
 from portal.core.errors import PortalError
 from portal.core.ids import parse_id
 from portal.core.money import Money, rupiah
-from portal.instances.rules import can_delete
-from portal.invoices.models import Series
 from portal.subscriptions import actions, intents, queries, rules
 from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
 from portal.subscriptions.forms import PurchaseForm
 from portal.subscriptions.queries import Offer
 from portal.subscriptions.rules import Obstacle
+from portal.subscriptions.views.blueprint import blueprint
 from portal.wallet.errors import InsufficientCredit
 from portal.web import htmx
 from portal.web.guards import customer
 
-blueprint = Blueprint("subscriptions", __name__)
-PAGE_MAX = 100_000
 SEEN_AGAIN = (PriceChanged, QuotaExceeded, InsufficientCredit, DuplicateSubscription)
 """Refusals after which the same page is shown again, as things stand now."""
 
@@ -91,55 +88,6 @@ def cancel_launch(intent_id: UUID) -> Response:
     return htmx.leave_for(url_for("subscriptions.listing"))
 
 
-@blueprint.get("/")
-@customer
-def listing() -> Response:
-    """The customer's subscriptions, live ones first, and what waits for credit."""
-    session, customer_id = db.session(), current_customer().id
-    number = min(max(request.args.get("page", 1, type=int), 1), PAGE_MAX)
-    page = queries.subscription_page(session, customer_id, number=number)
-    if number > 1 and not page.subscriptions:
-        return htmx.leave_for(url_for("subscriptions.listing"))
-    waiting = queries.waiting_intents(session, customer_id)
-    return htmx.render("subscriptions/listing.html", page=page, waiting=waiting)
-
-
-@blueprint.get("/<uuid:subscription_id>")
-@customer
-def show(subscription_id: UUID) -> Response:
-    """One subscription: plan, period, next charge, its apps and its charges."""
-    detail = queries.subscription_detail(db.session(), subscription_id, current_customer().id)
-    plan, present = detail.subscription.plan, detail.present
-    may_add = rules.may_add_instance(detail.subscription.status, present=present, most=plan.max_instances)
-    return htmx.render("subscriptions/show.html", detail=detail, can_delete=can_delete, may_add=may_add)
-
-
-@blueprint.post("/<uuid:subscription_id>/instances")
-@customer
-def add_instance(subscription_id: UUID) -> Response:
-    """One more app under the same subscription; it costs nothing more. Pressed twice, it is one."""
-    running = request.form.get("running", -1, type=int)
-    with transaction() as session:
-        instance = actions.add_instance(
-            session, subscription_id, current_customer().id, running=running, now=clock.now()
-        )
-    return htmx.leave_for(url_for("instances.show", instance_id=instance.id))
-
-
-@blueprint.get("/charges/<uuid:charge_id>/invoice")
-@customer
-def invoice(charge_id: UUID) -> Response:
-    """Leads to the invoice of a charge."""
-    return _to_document(charge_id, Series.INVOICE)
-
-
-@blueprint.get("/charges/<uuid:charge_id>/credit-note")
-@customer
-def credit_note(charge_id: UUID) -> Response:
-    """Leads to the credit note of a refunded charge."""
-    return _to_document(charge_id, Series.CREDIT_NOTE)
-
-
 def _confirmation(
     form: PurchaseForm, plan_id: UUID | None, interval: str, *, refusal: PortalError | None = None
 ) -> Response:
@@ -162,11 +110,3 @@ def _incomplete(form: PurchaseForm) -> Response:
     refusal = PortalError(_("This form was incomplete. Nothing was charged. Look at it again, then confirm."))
     refusal.status = 422
     return _confirmation(form, plan_id, form.interval.data or "", refusal=refusal)
-
-
-def _to_document(charge_id: UUID, series: Series) -> Response:
-    subscription_id, document = queries.charge_document(db.session(), charge_id, current_customer().id, series=series)
-    if document is not None and document.issued:
-        return htmx.leave_for(url_for("invoices.show", document_id=document.id))
-    flash(_("This document is being issued. Try again in a few seconds."), "info")
-    return htmx.leave_for(url_for("subscriptions.show", subscription_id=subscription_id))

@@ -1,4 +1,4 @@
-"""What happens to an instance, one function per verb: lock the row, ask `rules`, write, record an event."""
+"""From its order to its end: create, roll out, start, stop, restart, fence."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def create(
     Makes another one on every call: the caller's idempotency key guards the purchase. `UnknownApp` when there
     is no app template of that slug.
     """
+    template = app_template(service_slug)
     instance = Instance(
         id=new_id(),
         customer_id=customer.id,
@@ -54,6 +55,8 @@ def create(
         cpu_millicores=cpu_millicores,
         memory_mib=memory_mib,
         storage_gib=storage_gib,
+        version=template.version,
+        images={container.name: container.image for container in template.containers},
         created_at=now,
     )
     session.add(instance)

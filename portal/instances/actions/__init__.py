@@ -1,0 +1,25 @@
+"""What happens to an instance, one function per verb: lock the row, ask `rules`, write, record an event."""
+
+from portal.instances.actions.running import (
+    begin_roll_out,
+    complete_secrets,
+    create,
+    fence,
+    locked,
+    mark_cleaned_up,
+    mark_outage,
+    mark_ready,
+    mark_step,
+    mark_stopped,
+    record_event,
+    record_health,
+    restart,
+    roll_out_key,
+    start,
+    stop,
+)
+
+__all__ = [
+    "begin_roll_out", "complete_secrets", "create", "fence", "locked", "mark_cleaned_up", "mark_outage", "mark_ready",
+    "mark_step", "mark_stopped", "record_event", "record_health", "restart", "roll_out_key", "start", "stop",
+]  # fmt: skip
