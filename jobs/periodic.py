@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import structlog
 from flask import has_app_context
@@ -37,14 +38,22 @@ def _run(entry: Periodic) -> str:
     with transaction() as session:
         if not job_runs.claim(session, entry.name, scheduled_for=moment, now=now):
             return "claimed by another scheduler"
-    error = None
+    outcome = _outcome(entry, moment)
+    with transaction() as session:
+        job_runs.end(session, entry.name, scheduled_for=moment, now=clock.now(), **outcome)
+    return outcome.get("error") or outcome["result"]
+
+
+def _outcome(entry: Periodic, moment: datetime) -> dict[str, Any]:
+    """How the job ended: its sentence, its counts (a job returns either), or its error."""
     try:
-        result = str(outbox.resolve(entry.job)() or "done")
+        with job_runs.running(entry.name, moment):
+            returned = outbox.resolve(entry.job)()
     except Exception as failure:  # the edge of a periodic job: its next moment comes all the same
         log.error("periodic.failed", name=entry.name, exc_info=failure)
-        error = result = f"{type(failure).__name__}: {failure}"[:2000]
+        return {"error": f"{type(failure).__name__}: {failure}"[:2000]}
     finally:
         db.session.remove()
-    with transaction() as session:
-        job_runs.end(session, entry.name, scheduled_for=moment, now=clock.now(), error=error)
-    return result
+    if isinstance(returned, dict):
+        return {"result": job_runs.sentence(returned), "counts": returned}
+    return {"result": str(returned or "done")}

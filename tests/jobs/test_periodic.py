@@ -14,7 +14,7 @@ from jobs import payments as payment_jobs
 from jobs import periodic
 from jobs import subscriptions as subscription_jobs
 from jobs.schedule import SCHEDULE
-from portal.core import clock
+from portal.core import clock, job_runs
 from portal.core.db import db, transaction
 from portal.core.job_runs import JobRun
 from portal.core.outbox import OutboxMessage
@@ -58,6 +58,21 @@ def test_a_failing_run_is_noted_and_its_next_moment_comes(portal: Flask, monkeyp
     clock.advance(timedelta(seconds=15))
     assert periodic.run("outbox-sweep") == "0 messages"
     assert [bool(run.error) for run in runs()] == [True, False]
+
+
+def test_counts_are_noted_while_it_runs_and_at_its_end(portal: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def sweep() -> dict[str, int]:
+        with transaction() as session:
+            job_runs.progress(session, {"looked_at": 1})
+        seen.extend(run.counts for run in runs())
+        return {"looked_at": 2}
+
+    monkeypatch.setattr(importlib.import_module("jobs.outbox"), "sweep", sweep)
+    assert periodic.run("outbox-sweep") == "looked at 2"
+    assert seen == [{"looked_at": 1}]
+    assert [(run.result, run.counts) for run in runs()] == [("looked at 2", {"looked_at": 2})]
 
 
 def test_every_queued_name_is_a_job(portal: Flask) -> None:
