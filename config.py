@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent
 DEVELOPMENT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S105 - refused in production
 # A Fernet key anyone can read here: good enough for a laptop, refused in production.
 DEVELOPMENT_ENCRYPTION_KEY = "ZGV2ZWxvcG1lbnQtb25seS1lbmNyeXB0aW9uLWtleSE="
+SANDBOX_SERVER_KEY = "SB-Mid-server-sandbox"  # our stand-in's: whoever reads this can sign a notification with it
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1", ""}
 
 
@@ -76,10 +77,13 @@ class Settings(BaseSettings):
     resize_timeout_s: int = Field(600, ge=10, description="longest wait until an app runs with its new plan")
 
     # --- Midtrans --------------------------------------------------------------------------------------
-    midtrans_server_key: SecretStr = Field(SecretStr("SB-Mid-server-sandbox"), description="from the dashboard")
+    midtrans_server_key: SecretStr = Field(SecretStr(SANDBOX_SERVER_KEY), description="from the dashboard")
     midtrans_client_key: str = Field("SB-Mid-client-sandbox", description="from the dashboard; public")
     midtrans_merchant_id: str = Field("", description="refuses answers of another merchant; empty: not checked")
     midtrans_is_production: bool = Field(False, description="live money")
+    midtrans_sandbox_allowed: bool = Field(
+        False, description="a staging installation: production may run on Midtrans' sandbox, where nobody really pays"
+    )
     midtrans_core_url: str = Field("", description="overrides the Core API address (sandbox stand-in)")
     midtrans_snap_url: str = Field("", description="overrides the Snap API address, with /snap/v1")
     midtrans_snap_js_url: str = Field("", description="overrides the address of snap.js")
@@ -148,6 +152,10 @@ class Settings(BaseSettings):
             "SECRET_KEY is the default": self.secret_key.get_secret_value() == DEVELOPMENT_SECRET,
             "SECRET_KEY is shorter than 32 characters": len(self.secret_key.get_secret_value()) < 32,
             "ENCRYPTION_KEYS is the default": DEVELOPMENT_ENCRYPTION_KEY in self.encryption_keys.get_secret_value(),
+            "MIDTRANS_SERVER_KEY is the default": self.midtrans_server_key.get_secret_value() == SANDBOX_SERVER_KEY,
+            "MIDTRANS_IS_PRODUCTION is off (a staging installation says MIDTRANS_SANDBOX_ALLOWED=true)": not (
+                self.midtrans_is_production or self.midtrans_sandbox_allowed
+            ),
             "DEBUG is on": self.debug,
             "SANDBOX is on": self.sandbox,
             "PUBLIC_URL is not https": not self.secure_cookies,

@@ -62,6 +62,7 @@ def _environment(postgres: Postgres, redis: Redis) -> dict[str, str]:
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "PUBLIC_URL": "https://bench.minispod.example",
         "MIDTRANS_SERVER_KEY": SERVER_KEY,
+        "MIDTRANS_SANDBOX_ALLOWED": "true",
         "LOG_LEVEL": "WARNING",
         "WEB_CONCURRENCY": "2",
         "WEB_THREADS": "4",
