@@ -247,6 +247,13 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("series", "year", "number", name=op.f("uq_document_series_year_number")),
     )
+    op.create_index(
+        "ix_document_corrects_id",
+        "document",
+        ["corrects_id"],
+        unique=False,
+        postgresql_where=sa.text("corrects_id IS NOT NULL"),
+    )
     op.create_index("ix_document_customer_id_created_at", "document", ["customer_id", "created_at"], unique=False)
     op.create_table(
         "instance",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -53,6 +53,7 @@ class Document(Identified, Base):
         UniqueConstraint("series", "year", "number"),
         UniqueConstraint("reference_kind", "reference_id", "series"),
         Index("ix_document_customer_id_created_at", "customer_id", "created_at"),
+        Index("ix_document_corrects_id", "corrects_id", postgresql_where=text("corrects_id IS NOT NULL")),
         CheckConstraint("net + ppn = total", name="sums"),
         CheckConstraint("(status = 'DRAFT') = (number IS NULL)", name="issued_is_numbered"),
     )

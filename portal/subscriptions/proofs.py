@@ -88,23 +88,26 @@ def purchases_have_a_charge(session: Session) -> Iterator[Difference]:
 
 
 def invoices_agree(session: Session) -> Iterator[Difference]:
-    """Every paid charge has its invoice over its amount, every refund its credit note, and their lines add up."""
+    """Every paid charge has its invoice over its amount, its refunds credit notes that correct that invoice by their
+    sum, and lines add up."""
     rows = session.execute(
         text(
             """
-            SELECT c.id, c.amount, c.refunded,
-              coalesce((SELECT sum(d.total) FROM document d WHERE d.reference_id = c.id AND d.series = 'INVOICE'), 0)
-                AS invoiced,
-              coalesce((SELECT sum(d.total) FROM document d WHERE d.reference_id = c.id
-                        AND d.series = 'CREDIT_NOTE'), 0) AS credited
+            SELECT c.id, c.amount, c.refunded, coalesce(sum(d.total), 0) AS invoiced,
+              coalesce(sum(n.credited), 0) AS credited
             FROM subscription_charge c
+            LEFT JOIN document d ON d.reference_kind = 'subscription_charge' AND d.reference_id = c.id
+                AND d.series = 'INVOICE'
+            LEFT JOIN (SELECT corrects_id, sum(total) AS credited FROM document WHERE series = 'CREDIT_NOTE'
+                       GROUP BY corrects_id) n ON n.corrects_id = d.id
+            GROUP BY c.id
+            HAVING coalesce(sum(d.total), 0) <> c.amount OR coalesce(sum(n.credited), 0) <> c.refunded
             """
         )
     )
     for row in rows:
-        if row.invoiced != row.amount or row.credited != row.refunded:
-            reason = f"{row.amount}/{row.refunded}, documents say {row.invoiced}/{row.credited}"
-            yield Difference("invoices_agree", f"subscription_charge {row.id}", reason)
+        reason = f"{row.amount}/{row.refunded}, documents say {row.invoiced}/{row.credited}"
+        yield Difference("invoices_agree", f"subscription_charge {row.id}", reason)
     sums = session.execute(
         text(
             """

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from portal.catalog.errors import PlanNotSold
@@ -149,11 +148,10 @@ def _instances(session: Session, subscription_ids: list[UUID]) -> dict[UUID, lis
 
 @dataclass(frozen=True)
 class ChargeLine:
-    """A charge with the documents it has: none for a free period, no number yet while one is being issued."""
+    """A charge with its invoice and credit notes: none for a free period, no number yet while one is being issued."""
 
     charge: SubscriptionCharge
-    invoice: Document | None
-    credit_note: Document | None
+    documents: list[Document]
 
 
 @dataclass(frozen=True)
@@ -184,41 +182,55 @@ def subscription_detail(session: Session, subscription_id: UUID, customer_id: UU
 
 
 def _charges(session: Session, subscription_id: UUID) -> list[ChargeLine]:
-    invoice, credit_note = aliased(Document), aliased(Document)
-    statement = (
-        select(SubscriptionCharge, invoice, credit_note)
-        .outerjoin(invoice, _document_of_charge(invoice, Series.INVOICE))
-        .outerjoin(credit_note, _document_of_charge(credit_note, Series.CREDIT_NOTE))
+    newest = (
+        select(SubscriptionCharge.id)
         .where(SubscriptionCharge.subscription_id == subscription_id)
-        .order_by(SubscriptionCharge.period_number.desc())
+        .order_by(SubscriptionCharge.charged_at.desc(), SubscriptionCharge.id.desc())
         .limit(CHARGES_SHOWN_MAX)
     )
-    return [ChargeLine(*row) for row in session.execute(statement)]
+    return _with_documents(session, SubscriptionCharge.id.in_(newest))
 
 
-def _document_of_charge(document: Any, series: Series) -> ColumnElement[bool]:
-    return and_(
-        document.reference_kind == "subscription_charge",
-        document.reference_id == SubscriptionCharge.id,
-        document.series == series,
+def _with_documents(session: Session, wanted: ColumnElement[bool]) -> list[ChargeLine]:
+    """Charges, newest first, each with its invoice and the credit notes that correct it, oldest first."""
+    invoice = aliased(Document)
+    of_charge = and_(
+        invoice.reference_kind == "subscription_charge",
+        invoice.reference_id == SubscriptionCharge.id,
+        invoice.series == Series.INVOICE,
     )
+    statement = (
+        select(SubscriptionCharge, Document)
+        .outerjoin(invoice, of_charge)
+        .outerjoin(Document, or_(Document.id == invoice.id, Document.corrects_id == invoice.id))
+        .where(wanted)
+        .order_by(SubscriptionCharge.charged_at.desc(), SubscriptionCharge.id.desc())
+        .order_by(Document.created_at, Document.id)
+    )
+    lines: dict[UUID, ChargeLine] = {}
+    for charge, document in session.execute(statement):
+        line = lines.setdefault(charge.id, ChargeLine(charge, []))
+        line.documents.extend([document] if document is not None else [])
+    return list(lines.values())
 
 
 def charge_document(
-    session: Session, charge_id: UUID, customer_id: UUID, *, series: Series
+    session: Session, charge_id: UUID, customer_id: UUID, *, series: Series, document_id: UUID | None = None
 ) -> tuple[UUID, Document | None]:
-    """A charge's subscription and its document of `series`; raises `SubscriptionNotFound` for a stranger."""
+    """A charge's subscription and its document of `series`: the one named, or its latest. Raises
+    `SubscriptionNotFound` for a stranger."""
     statement = (
-        select(Subscription.id, Document)
-        .select_from(SubscriptionCharge)
-        .join(Subscription, Subscription.id == SubscriptionCharge.subscription_id)
-        .outerjoin(Document, _document_of_charge(Document, series))
+        select(Subscription.id)
+        .join(SubscriptionCharge, Subscription.id == SubscriptionCharge.subscription_id)
         .where(SubscriptionCharge.id == charge_id, Subscription.customer_id == customer_id)
     )
-    row = session.execute(statement).one_or_none()
-    if row is None:
+    subscription_id = session.scalar(statement)
+    if subscription_id is None:
         raise SubscriptionNotFound
-    return row[0], row[1]
+    [line] = _with_documents(session, SubscriptionCharge.id == charge_id)
+    of_series = [one for one in line.documents if one.series == series]
+    named = [one for one in of_series if one.id == document_id]
+    return subscription_id, next(reversed(named or of_series), None)
 
 
 def first_instance_id(session: Session, subscription_id: UUID) -> UUID:

@@ -37,6 +37,7 @@ LINES: dict[str, Any] = {
     "subscription": _l("%(app)s %(plan)s, %(interval)s"),
     "renewal": _l("%(app)s %(plan)s renewed, %(interval)s"),
     "provisioning_refund": _l("%(app)s could not be started: price given back"),
+    "refund": _l("%(app)s: price given back"),
     "adjustment": _l("Correction by our team: %(reason)s"),
     "forfeit": _l("Credit given up when the account was closed"),
 }

@@ -140,7 +140,7 @@ DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
     ("an invoice's line grew", "invoices_agree", "document", damaged(
         f"UPDATE document_line SET amount = amount + 1 WHERE {one('document_line')} RETURNING document_id")),
     ("a credit note is gone", "invoices_agree", "subscription_charge", damaged(
-        "UPDATE document SET reference_kind = 'nobody', reference_id = gen_random_uuid() WHERE series = 'CREDIT_NOTE'"
+        "UPDATE document SET corrects_id = NULL WHERE series = 'CREDIT_NOTE'"
         " RETURNING (SELECT id FROM subscription_charge WHERE refunded > 0)")),
     ("a receipt went astray", "receipts_agree", "gateway_transaction", damaged(
         f"WITH astray AS (SELECT id, reference_id FROM document WHERE {RECEIPT})"

@@ -5,7 +5,6 @@ Locks are taken in the house's one order: customer, subscription, plan, wallet, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -16,23 +15,17 @@ from portal.accounts.models import Customer
 from portal.catalog import actions as catalog
 from portal.core import switches
 from portal.core.db import ROW_LOCK
-from portal.core.money import Money
 from portal.instances import actions as instances
 from portal.instances.models import Instance
-from portal.invoices import actions as invoices
-from portal.invoices.actions import Line as DocumentLine
-from portal.invoices.models import Document, Series
 from portal.notices import actions as notices
 from portal.subscriptions import rules
 from portal.subscriptions.actions.living import live
+from portal.subscriptions.actions.refunding import Refund, refund_everything
 from portal.subscriptions.actions.subscribing import sold_plan, start_instance
 from portal.subscriptions.errors import NoRoomForInstance, SubscriptionNotFound
-from portal.subscriptions.models import EndReason, Subscription, SubscriptionCharge
+from portal.subscriptions.models import EndReason, Subscription
 from portal.subscriptions.rules.life import ended, life_of
-from portal.wallet import actions as wallet
-from portal.wallet.actions import Line
-from portal.wallet.ledger import Reference, lock_wallet
-from portal.wallet.models import TransactionType
+from portal.wallet.ledger import lock_wallet
 
 
 def add_instance(
@@ -77,7 +70,9 @@ def fail_provisioning(
     if instance.ready_at is not None or instance.fenced_at is not None:
         return False
     wasted = instances_present(session, subscription.id) == 1 and not _has_ever_run(session, subscription.id)
-    refund = _refund_in_full(session, subscription, now=now) if wasted else Refund(0, None)
+    refund = Refund()
+    if wasted:
+        refund = refund_everything(session, subscription, code="provisioning_refund", now=now)
     if not instances.fence(session, instance_id, now=now, failure_code=code, failure_parameters=parameters):
         return False
     if wasted:
@@ -103,67 +98,6 @@ def fail_provisioning(
 def _has_ever_run(session: Session, subscription_id: UUID) -> bool:
     statement = select(Instance.id).where(Instance.subscription_id == subscription_id, Instance.ready_at.is_not(None))
     return session.scalar(statement.limit(1)) is not None
-
-
-@dataclass(frozen=True)
-class Refund:
-    """What was given back, in whole rupiah, and the credit note that says so."""
-
-    amount: int
-    credit_note_id: UUID | None
-
-
-def _refund_in_full(session: Session, subscription: Subscription, *, now: datetime) -> Refund:
-    """Refunds every charge of a subscription that never ran, by new entries."""
-    statement = select(SubscriptionCharge).where(SubscriptionCharge.subscription_id == subscription.id)
-    refunded, credit_note_id = 0, None
-    for charge in session.scalars(statement.with_for_update()):
-        due = Money(charge.amount - charge.refunded, charge.currency)
-        if not due or charge.entry_id is None:
-            continue
-        charge.refunded = charge.amount
-        credit_note = _draft_credit_note(session, subscription, charge, due, now=now)
-        wallet.refund_purchase(
-            session,
-            subscription.customer_id,
-            due,
-            ppn=Money(credit_note.ppn, due.currency),  # at the invoice's rate, whatever today's is
-            key=f"refund:{charge.id}",
-            about=Reference("subscription_charge", charge.id),
-            corrects_id=charge.entry_id,
-            line=Line(TransactionType.REFUND, "provisioning_refund", {"app": _service_name(session, subscription)}),
-            now=now,
-        )
-        credit_note_id = credit_note.id
-        refunded += due.amount
-    return Refund(refunded, credit_note_id)
-
-
-def _draft_credit_note(
-    session: Session, subscription: Subscription, charge: SubscriptionCharge, amount: Money, *, now: datetime
-) -> Document:
-    invoice_id = session.scalars(
-        select(Document.id).where(
-            Document.reference_kind == "subscription_charge",
-            Document.reference_id == charge.id,
-            Document.series == Series.INVOICE,
-        )
-    ).one()
-    return invoices.draft(
-        session,
-        customer_id=subscription.customer_id,
-        series=Series.CREDIT_NOTE,
-        reference_kind="subscription_charge",
-        reference_id=charge.id,
-        lines=[DocumentLine("provisioning_refund", {"app": _service_name(session, subscription)}, amount.amount)],
-        now=now,
-        corrects_id=invoice_id,
-    )
-
-
-def _service_name(session: Session, subscription: Subscription) -> str:
-    statement = select(Instance.service_name).where(Instance.subscription_id == subscription.id)
-    return session.scalar(statement.limit(1)) or ""
 
 
 def _end(subscription: Subscription, reason: EndReason, *, now: datetime) -> None:

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from portal.accounts.sessions import current_customer
 from portal.core import clock
 from portal.core.db import db, transaction
+from portal.core.ids import parse_id
 from portal.instances.rules import can_delete
 from portal.invoices.models import Series
 from portal.subscriptions import actions, queries, rules
@@ -66,12 +67,14 @@ def invoice(charge_id: UUID) -> Response:
 @blueprint.get("/charges/<uuid:charge_id>/credit-note")
 @customer
 def credit_note(charge_id: UUID) -> Response:
-    """Leads to the credit note of a refunded charge."""
-    return _to_document(charge_id, Series.CREDIT_NOTE)
+    """Leads to a credit note of a refunded charge: the one named by `note`, or its latest."""
+    return _to_document(charge_id, Series.CREDIT_NOTE, parse_id(request.args.get("note", "")))
 
 
-def _to_document(charge_id: UUID, series: Series) -> Response:
-    subscription_id, document = queries.charge_document(db.session(), charge_id, current_customer().id, series=series)
+def _to_document(charge_id: UUID, series: Series, document_id: UUID | None = None) -> Response:
+    subscription_id, document = queries.charge_document(
+        db.session(), charge_id, current_customer().id, series=series, document_id=document_id
+    )
     if document is not None and document.issued:
         return htmx.leave_for(url_for("invoices.show", document_id=document.id))
     flash(_("This document is being issued. Try again in a few seconds."), "info")
