@@ -19,17 +19,14 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from config import settings
-from portal.accounts.models import Customer
 from portal.core import clock, outbox
 from portal.core.db import db, transaction
 from portal.instances import actions, queries, rules, wanted
-from portal.instances.apps import app_template
 from portal.instances.errors import UnknownApp
 from portal.instances.models import Instance
 from portal.notices import actions as notices
 from portal.provisioning import cluster, probe, reconcile
 from portal.provisioning.errors import ClusterUnavailable, Refused
-from portal.provisioning.manifests import instance_manifests, namespace_manifests
 from portal.provisioning.reconcile import Outcome, Verdict
 from portal.provisioning.turns import turn
 from portal.subscriptions import actions as subscriptions
@@ -129,18 +126,8 @@ def _begin(instance_id: UUID) -> RollOut | None:
         if instance.fenced_at is not None:
             return None
         actions.begin_roll_out(session, instance, now=clock.now())
-        return RollOut(_manifests(session, instance), _wish(instance))
-
-
-def _manifests(session: Session, instance: Instance) -> list[dict[str, Any]]:
-    options = wanted.cluster_settings()
-    customer = session.get_one(Customer, instance.customer_id)
-    secrets = actions.complete_secrets(session, instance)
-    spec = wanted.instance_spec(instance, customer=customer, secrets=secrets)
-    return [
-        *namespace_manifests(wanted.namespace_spec(session, customer), options),
-        *instance_manifests(spec, app_template(instance.service_slug), options),
-    ]
+        secrets = actions.complete_secrets(session, instance)
+        return RollOut(wanted.manifests(session, instance, secrets=secrets), _wish(instance))
 
 
 def _record_applied(instance_id: UUID, roll_out: RollOut) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from config import settings
 from portal.accounts.models import Customer
+from portal.instances.apps import app_template
 from portal.instances.models import Instance, WantedState
-from portal.provisioning.manifests import ClusterSettings, InstanceSpec, NamespaceSpec
+from portal.provisioning.manifests import (
+    ClusterSettings,
+    InstanceSpec,
+    NamespaceSpec,
+    instance_manifests,
+    namespace_manifests,
+)
 
 
 def host_of(name: str) -> str:
@@ -23,6 +31,20 @@ def address_of(name: str) -> str:
     options = settings()
     port = f":{options.apps_public_port}" if options.apps_public_port else ""
     return f"{options.apps_public_scheme}://{host_of(name)}{port}"
+
+
+def manifests(session: Session, instance: Instance, *, secrets: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Everything the cluster should have for the instance, its customer's namespace included, in apply order.
+
+    What is rolled out and what drift is measured by are this one list. Raises `UnknownApp`.
+    """
+    options = cluster_settings()
+    customer = session.get_one(Customer, instance.customer_id)
+    spec = instance_spec(instance, customer=customer, secrets=secrets)
+    return [
+        *namespace_manifests(namespace_spec(session, customer), options),
+        *instance_manifests(spec, app_template(instance.service_slug), options),
+    ]
 
 
 def instance_spec(instance: Instance, *, customer: Customer, secrets: Mapping[str, str]) -> InstanceSpec:
