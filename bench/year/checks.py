@@ -1,0 +1,120 @@
+"""What must hold: every day slots, periods, apps and notices and the books' cheap proofs; every month all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+
+from bench.year.town import Town
+from portal.books.audit import CHECKS
+from portal.core import clock
+from portal.core.db import db
+from portal.core.outbox import OutboxMessage
+
+WHOLE = ("chains_hold",)
+"""Proofs that read the whole history: once a month. The others are one statement each."""
+LATE = timedelta(hours=26)
+
+PROMISES = {
+    "nothing is overdue for more than a day": """
+        SELECT 'subscription ' || id || ' ' || status || ' due ' || due_at FROM subscription
+        WHERE due_at < :now - interval '26 hours'
+          AND NOT EXISTS (SELECT 1 FROM plan_change c WHERE c.subscription_id = subscription.id
+                          AND c.status IN ('RESIZING', 'ROLLING_BACK'))""",
+    "every period that began was charged once": """
+        SELECT 'subscription ' || s.id || ' is in period ' || s.period_number || ', charged ' || count(c.id)
+        FROM subscription s LEFT JOIN subscription_charge c ON c.subscription_id = s.id AND c.kind <> 'UPGRADE'
+        GROUP BY s.id HAVING count(c.id) <> s.period_number""",
+    "whoever pays has an app, and nobody else": """
+        SELECT 'subscription ' || s.id || ' ' || s.status || ' has ' || count(i.id) || ' apps' FROM subscription s
+        LEFT JOIN instance i ON i.subscription_id = s.id AND i.fenced_at IS NULL
+        GROUP BY s.id HAVING (s.ended_at IS NULL) <> (count(i.id) > 0)""",
+    "a suspended app is wanted at rest, a paid one is not": """
+        SELECT 'instance ' || i.id || ' wants ' || i.wanted || ', subscription ' || s.status FROM instance i
+        JOIN subscription s ON s.id = i.subscription_id
+        WHERE i.fenced_at IS NULL AND (s.status = 'SUSPENDED') <> (i.wanted = 'SUSPENDED')""",
+    "a wallet that could pay leaves nothing unpaid": """
+        SELECT 'subscription ' || s.id || ' owes ' || s.price || ', the wallet has ' || a.balance FROM subscription s
+        JOIN ledger_account a ON a.customer_id = s.customer_id AND a.kind = 'AVAILABLE'
+        WHERE s.status = 'PAST_DUE' AND s.auto_renew AND s.cancel_requested_at IS NULL AND s.next_price IS NULL
+          AND a.balance >= s.price""",
+    "whoever was suspended was told": """
+        SELECT 'subscription ' || s.id FROM subscription s WHERE s.status = 'SUSPENDED'
+          AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.customer_id = s.customer_id
+                          AND n.created_at >= s.suspended_at - interval '1 minute')""",
+    "no periodic run failed": """
+        SELECT name || ' at ' || scheduled_for || ': ' || error FROM job_run
+        WHERE error IS NOT NULL AND started_at > :now - interval '1 day'""",
+    "no work was given up": """
+        SELECT name || ' ' || id || ': ' || coalesce(last_error, '') FROM outbox_message WHERE failed_at IS NOT NULL""",
+}
+
+
+class Broken(Exception):
+    """A promise did not hold; the text names the rows."""
+
+
+class Checks:
+    """Counts what it looked at, and tells the story at the end."""
+
+    def __init__(self, town: Town) -> None:
+        self.town, self.looked = town, 0
+
+    def after_day(self, today: date) -> None:
+        """Raises `Broken` with every row that breaks a promise."""
+        last_of_month = (today + timedelta(days=1)).day == 1
+        found = [*self._promises(), *self._books(whole=last_of_month), *self._cluster()]
+        db.session.close()
+        self.looked += 1
+        if found:
+            raise Broken("\n".join(found[:20]))
+
+    def _promises(self) -> Iterator[str]:
+        for promise, query in PROMISES.items():
+            statement = sa.text(query)
+            values = {"now": clock.now()} if ":now" in query else {}
+            for row in db.session().scalars(statement, values):
+                yield f"{promise}: {row}"
+
+    def _books(self, *, whole: bool) -> Iterator[str]:
+        for check in CHECKS:
+            if whole or check.__name__ not in WHOLE:
+                yield from map(str, check(db.session()))
+
+    def _cluster(self) -> Iterator[str]:
+        """Deployments in the cluster are exactly those that settled apps want, with their replicas."""
+        rows = db.session().execute(
+            sa.text("SELECT name, wanted = 'RUNNING' FROM instance WHERE cleaned_up_at IS NULL AND deadline_at IS NULL"
+                    " AND fenced_at IS NULL AND state NOT IN ('PENDING', 'ERROR')")
+        )  # fmt: skip
+        wanted = {name: int(runs) for name, runs in rows}
+        has = {one["metadata"]["name"]: one["spec"]["replicas"] for one in self.town.deployments()}
+        for name, replicas in wanted.items():
+            if has.get(name) != replicas:
+                yield f"the cluster is as wanted: {name} wants {replicas}, has {has.get(name)}"
+        known = set(db.session().scalars(sa.text("SELECT name FROM instance WHERE cleaned_up_at IS NULL")))
+        for name in has.keys() - known:
+            yield f"the cluster is as wanted: {name} should be gone"
+
+    def progress(self, today: date) -> str:
+        """One line a month."""
+        counts = db.session().execute(
+            sa.text("SELECT (SELECT count(*) FROM customer),"
+                    " (SELECT count(*) FROM subscription WHERE ended_at IS NULL),"
+                    " (SELECT count(*) FROM journal_entry), (SELECT count(*) FROM document),"
+                    " (SELECT count(*) FROM notice)")
+        ).one()  # fmt: skip
+        db.session.close()
+        waiting = db.session().scalar(sa.select(sa.func.count()).where(OutboxMessage.done_at.is_(None)))
+        db.session.close()
+        return (
+            f"{today}: {counts[0]} customers, {counts[1]} live subscriptions, {counts[2]} entries,"
+            f" {counts[3]} documents, {counts[4]} notices, {waiting} messages waiting; {self.looked} days clean"
+        )
+
+    def story(self) -> Iterator[str]:
+        """What happened, most often first."""
+        for what, count in self.town.tally.most_common():
+            yield f"{count:>9,}  {what}"
