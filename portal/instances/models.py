@@ -41,6 +41,7 @@ class Health(StrEnum):
     UNKNOWN = ""
     ANSWERS = "ANSWERS"
     SILENT = "SILENT"
+    UNCLEAR = "UNCLEAR"  # so many were silent at once that it says nothing about this one
 
 
 class Instance(Identified, Base):
@@ -65,6 +66,8 @@ class Instance(Identified, Base):
     cpu_millicores: Mapped[int]
     memory_mib: Mapped[int]
     storage_gib: Mapped[int]
+    resized_from_cpu_millicores: Mapped[int | None]  # while it is being given another size: the one it leaves
+    resized_from_memory_mib: Mapped[int | None]
     restarted_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]  # of the roll-out under way
     created_at: Mapped[datetime]
@@ -76,6 +79,7 @@ class Instance(Identified, Base):
     health: Mapped[str] = mapped_column(String(20), default=Health.UNKNOWN)
     health_checked_at: Mapped[datetime | None]
     silent_count: Mapped[int] = mapped_column(default=0)  # checks in a row without an answer
+    silent_since: Mapped[datetime | None]  # the first of them
     wanted_before_suspension: Mapped[str | None] = mapped_column(String(20))  # what resuming brings back
     version: Mapped[str] = mapped_column(String(60), default="")  # of the app; an update moves it
     images: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict)  # by container: what runs is what was tested

@@ -64,6 +64,7 @@ class PlanChange(Identified, Base):
     quoted_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
+    volumes_at: Mapped[datetime | None]  # every app runs in its new size; from then on the volumes grow
     ended_at: Mapped[datetime | None]
     charge_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscription_charge.id"))
     before: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)  # subscription and apps, for the way back

@@ -1,0 +1,38 @@
+"""Changes of plan under way, and what must wait for their end (`rules.changes.blocks_renewal`).
+
+Ask with the subscription's row locked: a change begins and ends under that lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.subscriptions.errors import PlanChangeUnderWay
+from portal.subscriptions.models import UNDER_WAY, PlanChange
+
+
+def change_under_way(session: Session, subscription_id: UUID) -> PlanChange | None:
+    """The one change of plan that is being carried out, if there is one."""
+    statement = select(PlanChange).where(
+        PlanChange.subscription_id == subscription_id, PlanChange.status.in_(UNDER_WAY)
+    )
+    return session.scalar(statement.execution_options(populate_existing=True))
+
+
+def changing(session: Session, subscription_ids: Iterable[UUID]) -> set[UUID]:
+    """Which of these subscriptions have a change under way: time must leave them alone."""
+    statement = select(PlanChange.subscription_id).where(
+        PlanChange.subscription_id.in_(list(subscription_ids)), PlanChange.status.in_(UNDER_WAY)
+    )
+    return set(session.scalars(statement))
+
+
+def refuse_during_change(session: Session, subscription_id: UUID) -> None:
+    """Raises `PlanChangeUnderWay`: what would end a subscription, or one of its apps, waits for the change's end."""
+    change = change_under_way(session, subscription_id)
+    if change is not None:
+        raise PlanChangeUnderWay(subscription_id=subscription_id, change_id=change.id)
