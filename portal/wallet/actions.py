@@ -61,7 +61,7 @@ def credit_top_up(
     if pending is not None:
         _complete(pending, entry_id, wallet, before, amount, now)
     else:
-        _write_line(
+        write_line(
             session, customer_id, line, wallet, before, amount, Reference("payment", payment_id), entry_id, key, now
         )
     events.record(session, "wallet.credited", customer_id=customer_id)
@@ -72,7 +72,10 @@ def take_back_top_up(
     session: Session, customer_id: UUID, amount: Money, *, kind: EntryKind, gateway: str, key: str, payment_id: UUID,
     line: Line, now: datetime,
 ) -> bool:  # fmt: skip
-    """Books money a gateway took back (refund, chargeback, reversal); what was spent becomes a debt. Once per key."""
+    """Books money a gateway took back (refund, chargeback, reversal); what was spent becomes a debt. Once per key.
+
+    Records `wallet.indebted` with a debt: what the customer has set aside is given back at once, and pays it first.
+    """
     wallet = lock_wallet(session, customer_id, now=now, currency=amount.currency)
     clearing = system_account(
         session, AccountKind.GATEWAY_CLEARING, now=now, currency=amount.currency, qualifier=gateway
@@ -87,7 +90,9 @@ def take_back_top_up(
     )  # fmt: skip
     if entry_id is None:
         return False
-    _write_line(session, customer_id, line, wallet, before, -amount, about, entry_id, key, now)
+    write_line(session, customer_id, line, wallet, before, -amount, about, entry_id, key, now)
+    if split.receivable:
+        events.record(session, "wallet.indebted", customer_id=customer_id)
     return True
 
 
@@ -104,14 +109,14 @@ def pay(
     wallet = lock_wallet(session, customer_id, now=now, currency=total.currency)
     before = wallet.spendable
     if before < total:
-        _refuse_unless_repeated(session, key, needed=total, available=before)
+        refuse_unless_repeated(session, key, needed=total, available=before)
         return None
     entry_id = post(
         session, EntryKind.PURCHASE, key=key, about=about, now=now,
         sides=[Side(wallet.available, -total.amount), *_income(session, total, ppn, now)],
     )  # fmt: skip
     if entry_id is not None:
-        _write_line(session, customer_id, line, wallet, before, -total, about, entry_id, key, now)
+        write_line(session, customer_id, line, wallet, before, -total, about, entry_id, key, now)
     return entry_id
 
 
@@ -133,7 +138,7 @@ def refund_purchase(
     )  # fmt: skip
     if entry_id is None:
         return False
-    _write_line(session, customer_id, line, wallet, before, total, about, entry_id, key, now)
+    write_line(session, customer_id, line, wallet, before, total, about, entry_id, key, now)
     events.record(session, "wallet.credited", customer_id=customer_id)
     return True
 
@@ -143,7 +148,7 @@ def adjust(session: Session, customer_id: UUID, amount: Money, *, key: str, reas
     wallet = lock_wallet(session, customer_id, now=now, currency=amount.currency)
     before = wallet.spendable
     if amount.amount < 0 and before < -amount:
-        _refuse_unless_repeated(session, key, needed=-amount, available=before)
+        refuse_unless_repeated(session, key, needed=-amount, available=before)
         return False
     split = split_credit(amount.amount, debt=wallet.debt) if amount.amount > 0 else None
     sides = [
@@ -156,7 +161,7 @@ def adjust(session: Session, customer_id: UUID, amount: Money, *, key: str, reas
     if entry_id is None:
         return False
     line = Line(TransactionType.ADMIN_ADJUSTMENT, "adjustment", {"reason": reason})
-    _write_line(session, customer_id, line, wallet, before, amount, about, entry_id, key, now)
+    write_line(session, customer_id, line, wallet, before, amount, about, entry_id, key, now)
     if amount.amount > 0:
         events.record(session, "wallet.credited", customer_id=customer_id)
     return True
@@ -175,7 +180,7 @@ def forfeit(session: Session, customer_id: UUID, *, now: datetime) -> Money:
     entry_id = post(session, EntryKind.FORFEIT, key=key, about=about, sides=sides, now=now)
     assert entry_id is not None, "the key holds the wallet's own sequence"
     line = Line(TransactionType.ADMIN_ADJUSTMENT, "forfeit", {})
-    _write_line(session, customer_id, line, wallet, before, -before, about, entry_id, key, now)
+    write_line(session, customer_id, line, wallet, before, -before, about, entry_id, key, now)
     return before
 
 
@@ -206,7 +211,7 @@ def mark_refunded(session: Session, payment_id: UUID) -> None:
         line.status = TransactionStatus.REFUNDED
 
 
-def _refuse_unless_repeated(session: Session, key: str, *, needed: Money, available: Money) -> None:
+def refuse_unless_repeated(session: Session, key: str, *, needed: Money, available: Money) -> None:
     """A repeat of what was paid already is no refusal, however little is left."""
     if not is_booked(session, key):
         raise InsufficientCredit(needed=needed, available=available)
@@ -232,7 +237,7 @@ def _complete(line: Transaction, entry_id: UUID, wallet: Wallet, before: Money, 
     line.balance_before, line.balance_after = before.amount, wallet.available.balance
 
 
-def _write_line(
+def write_line(
     session: Session, customer_id: UUID, line: Line, wallet: Wallet, before: Money, amount: Money, about: Reference,
     entry_id: UUID, key: str, now: datetime,
 ) -> None:  # fmt: skip

@@ -18,6 +18,7 @@ TYPES: dict[str, Any] = {
     TransactionType.SETUP_FEE: _l("Setup fee"),
     TransactionType.REFUND: _l("Refund"),
     TransactionType.PROMO: _l("Promotion"),
+    TransactionType.HOLD: _l("Set aside"),
     TransactionType.ADMIN_ADJUSTMENT: _l("Correction"),
 }
 
@@ -38,6 +39,8 @@ LINES: dict[str, Any] = {
     "renewal": _l("%(app)s %(plan)s renewed, %(interval)s"),
     "provisioning_refund": _l("%(app)s could not be started: price given back"),
     "refund": _l("%(app)s: price given back"),
+    "waitlist_hold": _l("Set aside for %(app)s %(plan)s, which you wait for"),
+    "waitlist_release": _l("%(app)s %(plan)s: what was set aside is yours to spend again"),
     "adjustment": _l("Correction by our team: %(reason)s"),
     "forfeit": _l("Credit given up when the account was closed"),
 }
