@@ -251,6 +251,8 @@ def _fail(session: Session, instance: Instance, code: str, parameters: dict[str,
         subscriptions.fail_provisioning(session, instance.id, code=code, parameters=parameters, now=now)
         return
     instance = actions.locked(session, instance.id)
+    if wanted.replicas_of(instance) == 0:
+        return  # a stop or a suspension that the cluster delays is no outage
     if instance.fenced_at is None and actions.mark_outage(session, instance, code=code, parameters=parameters, now=now):
         key = f"instance_outage:{instance.id}:{actions.roll_out_key(instance)}"
         _tell(session, instance, "instance_outage", key, now=now, reason=code)

@@ -35,6 +35,8 @@ EVENTS: dict[str, Any] = {
     "start_requested": _l("You started it"),
     "stop_requested": _l("You stopped it"),
     "restart_requested": _l("You restarted it"),
+    "suspended": _l("Its subscription was suspended"),
+    "resumed": _l("Its subscription goes on"),
     "stopped": _l("It has stopped; its data stays"),
     "outage": _l("It does not come up"),
     "failed": _l("It could not be set up"),

@@ -1,5 +1,6 @@
 """What happens to an instance, one function per verb: lock the row, ask `rules`, write, record an event."""
 
+from portal.instances.actions.health import close_resting, record_checks, record_unclear
 from portal.instances.actions.running import (
     begin_roll_out,
     complete_secrets,
@@ -12,14 +13,15 @@ from portal.instances.actions.running import (
     mark_step,
     mark_stopped,
     record_event,
-    record_health,
     restart,
     roll_out_key,
     start,
     stop,
 )
+from portal.instances.actions.suspending import resume, suspend
 
 __all__ = [
     "begin_roll_out", "complete_secrets", "create", "fence", "locked", "mark_cleaned_up", "mark_outage", "mark_ready",
-    "mark_step", "mark_stopped", "record_event", "record_health", "restart", "roll_out_key", "start", "stop",
+    "mark_step", "mark_stopped", "record_event", "restart", "resume", "roll_out_key", "start", "stop",
+    "suspend",
 ]  # fmt: skip

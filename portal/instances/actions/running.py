@@ -18,7 +18,7 @@ from portal.core.ids import new_id, readable_code
 from portal.instances import rules
 from portal.instances.apps import app_template
 from portal.instances.errors import CannotRestart, CannotStart, CannotStop, InstanceNotFound
-from portal.instances.models import Health, Instance, InstanceEvent, InstanceSecret, InstanceState, WantedState
+from portal.instances.models import Instance, InstanceEvent, InstanceSecret, InstanceState, WantedState
 from portal.provisioning.manifests import generate_secrets
 
 NAME_CODE_LENGTH = 6
@@ -139,7 +139,7 @@ def start(session: Session, instance_id: UUID, *, now: datetime) -> Instance:
     instance = locked(session, instance_id)
     if not rules.can_start(instance):
         raise CannotStart
-    return _want(session, instance, WantedState.RUNNING, "start_requested", now=now)
+    return want(session, instance, WantedState.RUNNING, "start_requested", now=now)
 
 
 def stop(session: Session, instance_id: UUID, *, now: datetime) -> Instance:
@@ -147,7 +147,7 @@ def stop(session: Session, instance_id: UUID, *, now: datetime) -> Instance:
     instance = locked(session, instance_id)
     if not rules.can_stop(instance):
         raise CannotStop
-    return _want(session, instance, WantedState.STOPPED, "stop_requested", now=now)
+    return want(session, instance, WantedState.STOPPED, "stop_requested", now=now)
 
 
 def restart(session: Session, instance_id: UUID, *, now: datetime) -> Instance:
@@ -156,7 +156,7 @@ def restart(session: Session, instance_id: UUID, *, now: datetime) -> Instance:
     if not rules.can_restart(instance):
         raise CannotRestart
     instance.restarted_at = now
-    return _want(session, instance, WantedState.RUNNING, "restart_requested", now=now)
+    return want(session, instance, WantedState.RUNNING, "restart_requested", now=now)
 
 
 def fence(
@@ -196,16 +196,6 @@ def mark_cleaned_up(session: Session, instance_id: UUID, *, now: datetime) -> bo
     return True
 
 
-def record_health(session: Session, instance_id: UUID, *, answered: bool, now: datetime) -> None:
-    """Notes whether the app's address answered just now; one that stopped or went meanwhile is left alone."""
-    statement = (
-        update(Instance)
-        .where(Instance.id == instance_id, Instance.state == InstanceState.RUNNING)
-        .values(health=Health.ANSWERS if answered else Health.SILENT, health_checked_at=now)
-    )
-    session.execute(statement.execution_options(synchronize_session=False))
-
-
 def record_event(
     session: Session, instance_id: UUID, code: str, *, unique_key: str, now: datetime, **parameters: Any
 ) -> bool:
@@ -229,7 +219,8 @@ def roll_out_key(instance: Instance) -> str:
     return f"{instance.deadline_at.timestamp():.6f}" if instance.deadline_at else "settled"
 
 
-def _want(session: Session, instance: Instance, wanted: WantedState, code: str, *, now: datetime) -> Instance:
+def want(session: Session, instance: Instance, wanted: WantedState, code: str, *, now: datetime) -> Instance:
+    """Wants something else of a locked instance: a new roll-out begins, named `code` on the timeline."""
     instance.wanted, instance.deadline_at = wanted, now + _timeout()
     instance.failure_code, instance.failure_parameters = None, {}
     if wanted == WantedState.RUNNING and instance.state != InstanceState.PROVISIONING:
