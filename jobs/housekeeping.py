@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import Delete, delete, exists
+from sqlalchemy.orm import aliased
 
 from portal.accounts.models import MailedLink, UserSession
 from portal.core import clock
@@ -22,7 +23,7 @@ def clean_up() -> str:
     now = clock.now()
     statements = [
         delete(OutboxMessage).where(OutboxMessage.done_at < now - KEEP_DONE_WORK),
-        delete(JobRun).where(JobRun.scheduled_for < now - KEEP_RUNS),
+        _old_runs(now),
         delete(UserSession).where(UserSession.expires_at < now - KEEP_ENDED_SESSIONS),
         delete(MailedLink).where(MailedLink.expires_at < now - KEEP_ENDED_SESSIONS),
     ]
@@ -31,3 +32,10 @@ def clean_up() -> str:
         with transaction() as session:
             removed += session.execute(statement.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
     return f"{removed} rows"
+
+
+def _old_runs(now: datetime) -> Delete:
+    """All but the newest of each job: from that one it is told whether a later one was missed."""
+    newer = aliased(JobRun)
+    is_newest = ~exists().where(newer.name == JobRun.name, newer.scheduled_for > JobRun.scheduled_for)
+    return delete(JobRun).where(JobRun.scheduled_for < now - KEEP_RUNS, ~is_newest)

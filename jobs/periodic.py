@@ -9,39 +9,55 @@ import structlog
 from flask import has_app_context
 
 from jobs.runner import application
-from jobs.schedule import SCHEDULE, Periodic
-from portal.core import clock, job_runs, outbox
+from jobs.schedule import SCHEDULE
+from portal.core import clock, job_runs, outbox, schedules
 from portal.core.db import db, transaction
+from portal.core.schedules import Periodic
 
 log = structlog.get_logger()
 
 
 def run(name: str) -> str:
     """What the scheduler queues: claims this moment's run, does the work, notes how it ended."""
-    entry = next(entry for entry in SCHEDULE if entry.name == name)
+    entry = _entry(name)
+    return _in_portal(entry, schedules.moment_of(entry, clock.now()))
+
+
+def make_up(name: str, moment: str) -> str:
+    """Runs a moment that was missed, or whose run died or failed; unless somebody does so already."""
+    return _in_portal(_entry(name), datetime.fromisoformat(moment))
+
+
+def _entry(name: str) -> Periodic:
+    return next(entry for entry in SCHEDULE if entry.name == name)
+
+
+def _in_portal(entry: Periodic, moment: datetime) -> str:
     if has_app_context():
-        return _run(entry)
+        return _run(entry, moment)
     with application().app_context():
-        return _run(entry)
+        return _run(entry, moment)
 
 
-def moment_of(entry: Periodic, now: datetime) -> datetime:
-    """The moment a run stands for: its minute, or its slice of seconds. Two schedulers meet in the same one."""
-    if entry.every_s:
-        return datetime.fromtimestamp(now.timestamp() // entry.every_s * entry.every_s, tz=now.tzinfo)
-    return now.replace(second=0, microsecond=0)
-
-
-def _run(entry: Periodic) -> str:
-    now = clock.now()
-    moment = moment_of(entry, now)
-    with transaction() as session:
-        if not job_runs.claim(session, entry.name, scheduled_for=moment, now=now):
-            return "claimed by another scheduler"
+def _run(entry: Periodic, moment: datetime) -> str:
+    if not _claim(entry, moment, now=clock.now()):
+        return "claimed by another scheduler"
     outcome = _outcome(entry, moment)
     with transaction() as session:
         job_runs.end(session, entry.name, scheduled_for=moment, now=clock.now(), **outcome)
     return outcome.get("error") or outcome["result"]
+
+
+def _claim(entry: Periodic, moment: datetime, *, now: datetime) -> bool:
+    with transaction() as session:
+        return job_runs.claim(
+            session,
+            entry.name,
+            scheduled_for=moment,
+            now=now,
+            dead_before=schedules.dead_before(entry, now),
+            failed_before=now - schedules.TRIED_AGAIN_AFTER,
+        )
 
 
 def _outcome(entry: Periodic, moment: datetime) -> dict[str, Any]:

@@ -1,27 +1,28 @@
-"""The one table of periodic work. Times are Asia/Jakarta. What is not listed here does not run."""
+"""The one table of periodic work. Times are Asia/Jakarta. What is not listed here does not run.
+
+`late_after` says when readiness calls a job late; `catch_up` that a moment nobody ran is made up for as soon as
+somebody can: the rest looks at whatever is due, so that its next run makes up by itself.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import timedelta
 
+from portal.core.schedules import Periodic
 
-@dataclass(frozen=True)
-class Periodic:
-    """A cron line (in Jakarta time) or a pause in seconds, and the job it starts."""
-
-    name: str
-    job: str
-    cron: str = ""
-    every_s: int = 0
-
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 SCHEDULE: list[Periodic] = [
     #        name                 job                         when
-    Periodic("outbox-sweep", "outbox.sweep", every_s=15),
-    Periodic("top-up-expiry", "payments.expire_due", cron="5 * * * *"),
-    Periodic("payment-sync", "payments.sync", cron="*/30 * * * *"),
-    Periodic("instance-repair", "instances.repair", cron="*/10 * * * *"),
-    Periodic("app-health", "health.check_apps", cron="*/5 * * * *"),
-    Periodic("books-audit", "books.audit", cron="30 3 * * *"),
-    Periodic("clean-up", "housekeeping.clean_up", cron="0 3 * * *"),
+    Periodic("outbox-sweep", "outbox.sweep", every_s=15, late_after=2 * MINUTE),
+    Periodic("missed-runs", "missed.make_up", every_s=300, late_after=15 * MINUTE),
+    # money and subscriptions
+    Periodic("top-up-expiry", "payments.expire_due", cron="5 * * * *", late_after=30 * MINUTE),
+    Periodic("payment-sync", "payments.sync", cron="*/30 * * * *", late_after=20 * MINUTE),
+    # instances
+    Periodic("instance-repair", "instances.repair", cron="*/10 * * * *", late_after=10 * MINUTE),
+    Periodic("app-health", "health.check_apps", cron="*/5 * * * *", late_after=10 * MINUTE),
+    # books and the operator
+    Periodic("clean-up", "housekeeping.clean_up", cron="0 3 * * *", late_after=HOUR, catch_up=True),
+    Periodic("books-audit", "books.audit", cron="30 3 * * *", late_after=HOUR, catch_up=True, timeout_s=3600),
 ]

@@ -16,8 +16,9 @@ from redis import Redis
 from rq_scheduler import Scheduler
 
 from config import settings
-from jobs.schedule import SCHEDULE, Periodic
+from jobs.schedule import SCHEDULE
 from portal.core import logging
+from portal.core.schedules import Periodic
 
 log = structlog.get_logger()
 
@@ -45,6 +46,7 @@ def reconcile(scheduler: Scheduler) -> list[str]:
             "id": entry_id(entry),
             "args": [entry.name],
             "func": "jobs.periodic.run",
+            "timeout": entry.timeout_s,
         }
         if entry.cron:
             scheduler.cron(entry.cron, use_local_timezone=True, result_ttl=RESULT_TTL_S, **options)

@@ -28,6 +28,7 @@ COMMANDS: list[str] = [
     "portal.accounts.commands",
     "portal.core.commands",
     "portal.core.commands:outbox_commands",
+    "portal.core.commands:job_commands",
     "portal.dashboard.commands",
 ]
 """Modules with a click group named `commands` (or as said): `flask catalog`, `flask books`, `flask accounts`, …"""

@@ -121,6 +121,12 @@ def last_started(session: Session) -> dict[str, datetime]:
     return dict(session.execute(statement).tuples().all())
 
 
+def last_ended(session: Session) -> dict[str, JobRun]:
+    """Each periodic job's newest run that ended, by name."""
+    statement = select(JobRun).distinct(JobRun.name).where(JobRun.ended_at.is_not(None))
+    return {run.name: run for run in session.scalars(statement.order_by(JobRun.name, JobRun.scheduled_for.desc()))}
+
+
 def latest(session: Session, name: str | None = None, *, limit: int) -> list[JobRun]:
     """The newest runs, of one job or of all; newest first."""
     statement = select(JobRun).order_by(JobRun.started_at.desc()).limit(limit)

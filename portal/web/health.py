@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from config import settings
-from portal.core import clock, job_runs
+from portal.core import clock, job_runs, schedules
 from portal.core.crypto import same
 from portal.core.db import db
 from portal.core.errors import NotFound
@@ -23,7 +23,7 @@ from portal.web.guards import operator
 
 blueprint = Blueprint("health", __name__)
 QUEUE_OLD_AFTER = timedelta(minutes=10)
-SCHEDULE_LATE_AFTER = timedelta(minutes=2)
+SCHEDULER_GONE_AFTER = timedelta(minutes=2)
 
 
 @blueprint.get("/healthz")
@@ -86,10 +86,12 @@ def _queue(session: Session) -> str:
 
 
 def _schedule(session: Session) -> str:
-    """Told, not refused: the portal serves without periodic work, but an operator should know."""
+    """Told, not refused: the portal serves without periodic work, but an operator should know which job is late."""
+    now = clock.now()
     last = max(job_runs.last_started(session).values(), default=None)
-    late = last is None or clock.now() - last > SCHEDULE_LATE_AFTER
-    return "no periodic work for a while: is a scheduler running?" if late else "ok"
+    if last is None or now - last > SCHEDULER_GONE_AFTER:
+        return "no periodic work for a while: is a scheduler running?"
+    return "; ".join(map(str, schedules.late(session, schedules.entries(), now=now))) or "ok"
 
 
 def _open_messages(what: Any) -> Any:
@@ -106,4 +108,14 @@ def _gauges(session: Session) -> CollectorRegistry:
     failed.set(session.scalar(select(func.count()).where(OutboxMessage.failed_at.is_not(None))) or 0)
     oldest = session.scalar(_open_messages(func.min(OutboxMessage.run_at)))
     age.set(max(0.0, (clock.now() - oldest).total_seconds()) if oldest else 0.0)
+    _add_schedule(registry, session)
     return registry
+
+
+def _add_schedule(registry: CollectorRegistry, session: Session) -> None:
+    late = Gauge("minispod_job_late", "1 for a periodic job that is late or failed.", ["name"], registry=registry)
+    ended = Gauge("minispod_job_ended_seconds", "When a periodic job last ended.", ["name"], registry=registry)
+    names = {each.name for each in schedules.late(session, schedules.entries(), now=clock.now())}
+    for name, run in job_runs.last_ended(session).items():
+        late.labels(name).set(name in names)
+        ended.labels(name).set(run.ended_at.timestamp() if run.ended_at else 0)
