@@ -24,8 +24,8 @@ LOOK_AGAIN_AFTER = timedelta(minutes=1)
 def receive(session: Session, gateway: str, body: bytes, notification: Notification, *, now: datetime) -> str:
     """Stores a verified notification and queues the look at the gateway's status; returns the verdict.
 
-    The same bytes again are counted, and looked at again only when the last look is a while ago: a replayed
-    notification costs nothing and moves nothing.
+    The same bytes again are counted, and looked at again only when the last look is a while ago; as long as a look is
+    to come, repeats wait for that one. A replayed notification costs nothing and moves nothing.
     """
     attempt_id = _attempt_of(session, gateway, notification.order_id)
     verdict = _verdict(notification, attempt_id)
@@ -34,8 +34,9 @@ def receive(session: Session, gateway: str, body: bytes, notification: Notificat
         log.warning("webhook.not_ours", verdict=verdict, order_id=notification.order_id[:80])
         return verdict
     if processed_at is None or now - processed_at > LOOK_AGAIN_AFTER:
+        key = f"notification:{event_id}:{processed_at.isoformat() if processed_at else 'new'}"
         outbox.enqueue(
-            session, "payments.process_notification", queue="urgent", event_id=event_id,
+            session, "payments.process_notification", queue="urgent", unique_key=key, event_id=event_id,
             attempt_id=attempt_id, transaction_id=notification.transaction_id,
         )  # fmt: skip
     return verdict

@@ -53,6 +53,7 @@ def test_twenty_parallel_notifications_are_one_credit_and_all_are_answered(
     answers = all_at_once(portal, [partial(post, portal, body)] * 20)
     assert answers == [200] * 20
     ids = due_messages("payments.process_notification")
+    assert len(ids) == 1
     assert errors(all_at_once(portal, [partial(runner.perform, str(each)) for each in ids])) == []
     run_due_work(without=LYING)
     assert (counter.balance, counter.entries()) == (50_000, 1)

@@ -73,12 +73,23 @@ def test_the_same_body_again_is_stored_once_and_counted(portal: Flask, counter: 
     for _ in range(4):
         assert post(portal, body)[0] == 200
     assert db.session().scalars(sa.select(GatewayEvent.received_count)).all() == [7]
-    assert queued() == 3, "a look a moment ago is enough"
+    assert queued() == 1, "a look a moment ago is enough"
     clock.advance(timedelta(minutes=2))
-    post(portal, body)
-    assert queued() == 4
+    for _ in range(3):
+        post(portal, body)
+    assert queued() == 2
     run_due_work(without=PAPERWORK)
     assert (counter.balance, counter.entries()) == (50_000, 1)
+
+
+def test_twenty_of_one_notification_are_one_look_and_another_state_is_its_own(
+    portal: Flask, counter: Counter, truth: dict[str, Any]
+) -> None:
+    for _ in range(20):
+        assert post(portal, json.dumps(truth).encode())[0] == 200
+    assert (stored(), queued()) == (1, 1)
+    post(portal, json.dumps(truth | {"transaction_status": "refund"}).encode())
+    assert (stored(), queued()) == (2, 2)
 
 
 def test_a_body_of_other_bytes_is_another_notification_and_still_one_credit(
