@@ -137,11 +137,18 @@ def note_attempt_error(session: Session, attempt_id: UUID, code: str) -> None:
 
 
 def request_check(session: Session, payment_id: UUID, customer_id: UUID, *, now: datetime) -> Payment:
-    """Queues a look at the gateway's status; asking again within seconds queues nothing."""
+    """Queues a look at the gateway's status: at once, or one for all who ask within seconds of the last look."""
     payment = _own_payment(session, payment_id, customer_id)
-    if payment.last_checked_at is None or now - payment.last_checked_at >= CHECK_AGAIN_AFTER:
+    last = payment.last_checked_at
+    if last is None or now - last >= CHECK_AGAIN_AFTER:
         payment.last_checked_at = now
         outbox.enqueue(session, "payments.check", queue="urgent", payment_id=payment.id)
+    else:
+        key = f"payments.check:{payment.id}:after:{last.isoformat()}"
+        outbox.enqueue(
+            session, "payments.check", run_at=last + CHECK_AGAIN_AFTER, queue="urgent", unique_key=key,
+            payment_id=payment.id,
+        )  # fmt: skip
     return payment
 
 
