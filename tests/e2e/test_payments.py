@@ -37,7 +37,9 @@ def test_a_refused_card_costs_nothing_and_a_bank_transfer_follows(customer: Cust
     customer.ask_for_credit("credit_card")
     customer.popup.pay_by_card(GOOD_CARD, confirm=False)
     expect(customer.status).to_contain_text("The last try was refused. Nothing was charged.")
-    customer.ask_for_credit("bca_va")
+    customer.page.get_by_role("link", name="Choose another method").click()
+    expect(customer.page.get_by_label("How much?")).to_have_value("50.000")
+    customer.choose_payment("bca_va", 50_000)
     customer.popup.pay("bca_va")
     customer.expect_credited()
     assert customer.balance == 50_000
@@ -89,6 +91,10 @@ def test_a_lost_notification_is_made_up_for_by_the_page_itself(customer: Custome
     gateway.pay(customer.orders[-1], method="bca_va")
     page.clock.run_for(21_000)
     customer.expect_credited()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(60_000)
+    assert asked == [], "what is settled is not asked about"
 
 
 def test_a_notification_before_the_gateways_own_answer_is_credited(customer: Customer) -> None:
