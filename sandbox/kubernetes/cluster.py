@@ -15,6 +15,7 @@ from . import deployments, housekeeping, kubelet, logs, pages, rbac, replicasets
 from .clock import Clock
 from .faults import Fault, Faults
 from .kinds import BY_KEY, EVENTS, LEASES, NAMESPACES, NODES, PODS, STORAGE_CLASSES, Resource
+from .rest import Rest
 from .selectors import label_matcher
 from .store import Object, Store, new_uid
 
@@ -59,6 +60,7 @@ class Cluster:
     def tick(self) -> None:
         """Every controller looks once at everything; one tick shows at most one step of an object."""
         with self.store.lock:
+            self.rest.look()
             housekeeping.tick(self)
             deployments.tick(self)
             replicasets.tick(self)
@@ -109,7 +111,8 @@ class Cluster:
             self.runtime.clear()
             self.journal.clear()
             self.start_s, self.stop_s = self._speeds
-            self.event_count = self.pod_count = 0
+            self.event_count = self.pod_count = self.housekept_version = 0
+            self.rest = Rest(self)
             for name in PROTECTED_NAMESPACES:
                 self.create_namespace(name)
             for number in range(1, self.node_count + 1):

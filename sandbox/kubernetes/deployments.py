@@ -27,7 +27,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def tick(cluster: Cluster) -> None:
-    for deployment in cluster.store.list(DEPLOYMENTS):
+    for deployment in cluster.rest.awake(DEPLOYMENTS):
         _Pass(cluster, deployment).run()
 
 

@@ -34,6 +34,16 @@ _CA_NOTE = (
 
 
 def tick(cluster: Cluster) -> None:
+    """Looks at everything; not when nothing has changed since it last had nothing to do, and no claim waits."""
+    before = cluster.store.version
+    waiting = any(claim["status"]["phase"] == "Pending" for claim in cluster.store.list(CLAIMS))
+    if before == cluster.housekept_version and not waiting:
+        return
+    _look_at_everything(cluster)
+    cluster.housekept_version = before if cluster.store.version == before else 0
+
+
+def _look_at_everything(cluster: Cluster) -> None:
     for namespace in cluster.store.list(NAMESPACES):
         if namespace["metadata"].get("deletionTimestamp"):
             _empty(cluster, copy.deepcopy(namespace))

@@ -27,7 +27,7 @@ BETWEEN_PODS_S = 0.5
 
 
 def tick(cluster: Cluster) -> None:
-    for pod in cluster.store.list(PODS):
+    for pod in cluster.rest.awake(PODS):
         life = cluster.runtime.setdefault(pod["metadata"]["uid"], {})
         if not life:
             cluster.pod_count += 1

@@ -20,7 +20,7 @@ RETRY_MAX_S = 30.0
 
 
 def tick(cluster: Cluster) -> None:
-    for item in cluster.store.list(REPLICA_SETS):
+    for item in cluster.rest.awake(REPLICA_SETS):
         notes = cluster.runtime.setdefault(item["metadata"]["uid"], {})
         if notes.setdefault("seen", False):
             _sync(cluster, copy.deepcopy(item), notes)

@@ -43,6 +43,8 @@ class Store:
     def clear(self) -> None:
         self.version = getattr(self, "version", 1000) + 1
         self.objects: dict[Key, Object] = {}
+        self.versions: dict[str, int] = {}  # by namespace: when something in it last changed
+        self._of_kind: dict[str, dict[Key, Object]] = {}  # the same objects by resource, for listing
         self.history: list[Change] = []
         self.oldest = self.version
         self.pages: OrderedDict[tuple[int, str, str], Objects] = OrderedDict()
@@ -53,8 +55,9 @@ class Store:
 
     def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Sorted by namespace and name, as the server lists them; all namespaces when none is given."""
-        keys = [key for key in self.objects if key[0] == resource.key and namespace in ("", key[1])]
-        return [self.objects[key] for key in sorted(keys)]
+        objects = self._of_kind.get(resource.key, {})
+        keys = [key for key in objects if key[1] == namespace] if namespace else objects
+        return [objects[key] for key in sorted(keys)]
 
     def add(self, resource: Resource, obj: Object) -> Object:
         return self._write(resource, obj, "ADDED", None)
@@ -70,6 +73,7 @@ class Store:
         before = self.objects.pop(_key(resource, obj), None)
         if before is None:
             return
+        del self._of_kind[resource.key][_key(resource, obj)]
         self.version += 1
         last = copy.deepcopy(obj)
         last["metadata"]["resourceVersion"] = str(self.version)
@@ -79,11 +83,16 @@ class Store:
         self.version += 1
         stored = copy.deepcopy(obj)
         stored["metadata"]["resourceVersion"] = str(self.version)
-        self.objects[_key(resource, obj)] = stored
+        self._keep(_key(resource, obj), stored)
         self._record(Change(self.version, change, _key(resource, obj), stored, before))
         return stored
 
+    def _keep(self, key: Key, obj: Object) -> None:
+        self.objects[key] = obj
+        self._of_kind.setdefault(key[0], {})[key] = obj
+
     def _record(self, change: Change) -> None:
+        self.versions[change.key[1]] = change.version
         self.history.append(change)
         if len(self.history) > HISTORY_LIMIT:
             self.oldest = self.history[HISTORY_LIMIT // 2].version
@@ -110,7 +119,9 @@ class Store:
     def load(self, dumped: dict[str, Any]) -> None:
         self.clear()
         self.version = self.oldest = int(dumped["version"])
-        self.objects = {tuple(key): obj for key, obj in dumped["objects"] if key[0] in BY_KEY}
+        for key, obj in dumped["objects"]:
+            if key[0] in BY_KEY:
+                self._keep(tuple(key), obj)
 
 
 def _key(resource: Resource, obj: Object) -> Key:
