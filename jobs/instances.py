@@ -11,7 +11,6 @@ finds out when it records, and queues the repair; a writer that died before that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -33,15 +32,7 @@ from portal.subscriptions import actions as subscriptions
 
 TURN_PAUSE = timedelta(seconds=2)
 
-Wish = tuple[str, datetime | None]
-
-
-@dataclass(frozen=True)
-class RollOut:
-    """What to apply, and the wish it was made from."""
-
-    manifests: list[dict[str, Any]]
-    wish: Wish
+Manifests = list[dict[str, Any]]
 
 
 def provision(instance_id: str) -> None:
@@ -53,10 +44,10 @@ def provision(instance_id: str) -> None:
         if not mine:
             return _wait_for_turn()
         try:
-            roll_out = _begin(instance.id)
-            if roll_out is not None:
-                cluster.apply(roll_out.manifests)
-                _record_applied(instance.id, roll_out)
+            manifests = _begin(instance.id)
+            if manifests is not None:
+                cluster.apply(manifests)
+                _record_applied(instance.id, manifests)
         except UnknownApp:
             _record_refusal(instance.id, "app_unknown")
         except Refused as error:
@@ -119,24 +110,28 @@ def _read(instance_id: str) -> Instance | None:
     return instance
 
 
-def _begin(instance_id: UUID) -> RollOut | None:
-    """The manifests of the wish as it is now; None when the instance was fenced meanwhile."""
+def _begin(instance_id: UUID) -> Manifests | None:
+    """The manifests of what is wanted now; None when the instance was fenced meanwhile."""
     with transaction() as session:
         instance = actions.locked(session, instance_id)
         if instance.fenced_at is not None:
             return None
         actions.begin_roll_out(session, instance, now=clock.now())
-        secrets = actions.complete_secrets(session, instance)
-        return RollOut(wanted.manifests(session, instance, secrets=secrets), _wish(instance))
+        return _wanted_now(session, instance)
 
 
-def _record_applied(instance_id: UUID, roll_out: RollOut) -> None:
+def _wanted_now(session: Session, instance: Instance) -> Manifests:
+    return wanted.manifests(session, instance, secrets=actions.complete_secrets(session, instance))
+
+
+def _record_applied(instance_id: UUID, applied: Manifests) -> None:
+    """What was wanted may have changed while it was written: then it is written again."""
     with transaction() as session:
         now = clock.now()
         instance = actions.locked(session, instance_id)
         if instance.fenced_at is not None:
             outbox.enqueue(session, "instances.clean_up", instance_id=instance_id)
-        elif _wish(instance) != roll_out.wish:
+        elif _wanted_now(session, instance) != applied:
             outbox.enqueue(session, "instances.provision", instance_id=instance_id)
         elif instance.deadline_at is not None:
             actions.mark_step(session, instance, "applied", now=now)
@@ -275,8 +270,10 @@ def _tell(
 def _delete(instance: Instance) -> list[str]:
     """What is left after one more try; a cluster that does not answer leaves everything."""
     try:
-        cluster.delete_instance(instance.namespace, instance.name, instance.id)
-        return cluster.leftovers(instance.namespace, instance.name, instance.id)
+        domains = queries.hosts_claimed(db.session(), instance.id)
+        db.session.rollback()
+        cluster.delete_instance(instance.namespace, instance.name, instance.id, domains=domains)
+        return cluster.leftovers(instance.namespace, instance.name, instance.id, domains=domains)
     except (ClusterUnavailable, Refused) as error:
         return [f"{error.code} {error.details}"]
 
@@ -303,7 +300,3 @@ def _is_under_way(instance: Instance, roll_out: str) -> bool:
 def _pause(instance: Instance, now: datetime) -> timedelta:
     interval = timedelta(seconds=settings().provision_check_interval_s)
     return rules.check_pause(interval=interval, deadline_at=instance.deadline_at or now, now=now)
-
-
-def _wish(instance: Instance) -> Wish:
-    return instance.wanted, instance.restarted_at

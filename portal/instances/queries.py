@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.core.outbox import OutboxMessage
 from portal.instances.errors import InstanceNotFound
-from portal.instances.models import Instance, InstanceEvent, InstanceSecret, InstanceState
+from portal.instances.models import Instance, InstanceDomain, InstanceEvent, InstanceSecret, InstanceState
 
 
 def listing(session: Session, customer_id: UUID) -> Sequence[Instance]:
@@ -53,6 +53,12 @@ def events_of_roll_out(session: Session, instance_id: UUID, roll_out: str) -> di
     return {row.code: row.happened_at for row in session.execute(statement)}
 
 
+def hosts_claimed(session: Session, instance_id: UUID) -> Sequence[str]:
+    """Every host that was ever asked for the instance and not taken back, proved or not."""
+    statement = select(InstanceDomain.host).where(InstanceDomain.instance_id == instance_id)
+    return session.scalars(statement.order_by(InstanceDomain.host)).all()
+
+
 def forgotten(session: Session, *, limit: int = 200) -> Sequence[Instance]:
     """Unfinished instances that no queued work will ever look at again: its attempts were used up."""
     queued = exists().where(
@@ -67,11 +73,3 @@ def forgotten(session: Session, *, limit: int = 200) -> Sequence[Instance]:
     not_gone = Instance.fenced_at.is_not(None) & Instance.cleaned_up_at.is_(None)
     statement = select(Instance).where(or_(under_way, not_gone), ~queued).order_by(Instance.id).limit(limit)
     return session.scalars(statement).all()
-
-
-def running_after(session: Session, after: UUID, *, limit: int) -> dict[UUID, str]:
-    """Names of instances that should answer now, by id in ascending order, beginning behind `after`."""
-    statement = select(Instance.id, Instance.name).where(
-        Instance.state == InstanceState.RUNNING, Instance.fenced_at.is_(None), Instance.id > after
-    )
-    return dict(session.execute(statement.order_by(Instance.id).limit(limit)).tuples().all())

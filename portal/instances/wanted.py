@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from config import settings
 from portal.accounts.models import Customer
 from portal.instances.apps import app_template
-from portal.instances.models import Instance, WantedState
+from portal.instances.models import DomainStatus, Instance, InstanceDomain, InstanceVariable, WantedState
 from portal.provisioning.manifests import (
     ClusterSettings,
     InstanceSpec,
@@ -40,14 +40,39 @@ def manifests(session: Session, instance: Instance, *, secrets: Mapping[str, str
     """
     options = cluster_settings()
     customer = session.get_one(Customer, instance.customer_id)
-    spec = instance_spec(instance, customer=customer, secrets=secrets)
+    spec = instance_spec(
+        instance,
+        customer=customer,
+        secrets=secrets,
+        env=_variables(session, instance),
+        domains=_domains(session, instance),
+    )
     return [
         *namespace_manifests(namespace_spec(session, customer), options),
         *instance_manifests(spec, app_template(instance.service_slug), options),
     ]
 
 
-def instance_spec(instance: Instance, *, customer: Customer, secrets: Mapping[str, str]) -> InstanceSpec:
+def _variables(session: Session, instance: Instance) -> dict[str, str]:
+    """What the customer set, decrypted."""
+    statement = select(InstanceVariable).where(InstanceVariable.instance_id == instance.id)
+    return {variable.name: variable.value for variable in session.scalars(statement)}
+
+
+def _domains(session: Session, instance: Instance) -> Sequence[str]:
+    """The customer's own hosts that are proved to be theirs."""
+    proved = (InstanceDomain.instance_id == instance.id, InstanceDomain.status == DomainStatus.VERIFIED)
+    return session.scalars(select(InstanceDomain.host).where(*proved).order_by(InstanceDomain.host)).all()
+
+
+def instance_spec(
+    instance: Instance,
+    *,
+    customer: Customer,
+    secrets: Mapping[str, str],
+    env: Mapping[str, str] | None = None,
+    domains: Sequence[str] = (),
+) -> InstanceSpec:
     """The instance as the cluster should have it."""
     return InstanceSpec(
         id=instance.id,
@@ -63,6 +88,9 @@ def instance_spec(instance: Instance, *, customer: Customer, secrets: Mapping[st
         memory_mib=instance.memory_mib,
         storage_gib=instance.storage_gib,
         secrets=secrets,
+        env=env or {},
+        images=instance.images,
+        domains=tuple(domains),
         restarted_at=instance.restarted_at,
     )
 
@@ -73,11 +101,14 @@ def replicas_of(instance: Instance) -> int:
 
 
 def namespace_spec(session: Session, customer: Customer) -> NamespaceSpec:
-    """The customer's namespace with room for every instance that may still hold something there."""
+    """The customer's namespace with room for every instance that may still hold something there, for one that is
+    being resized in both sizes."""
+    former_cpu = func.coalesce(Instance.resized_from_cpu_millicores, 0)
+    former_memory = func.coalesce(Instance.resized_from_memory_mib, 0)
     sums = (
         func.count(),
-        func.coalesce(func.sum(Instance.cpu_millicores), 0),
-        func.coalesce(func.sum(Instance.memory_mib), 0),
+        func.coalesce(func.sum(Instance.cpu_millicores + former_cpu), 0),
+        func.coalesce(func.sum(Instance.memory_mib + former_memory), 0),
         func.coalesce(func.sum(Instance.storage_gib), 0),
     )
     held = select(*sums).where(Instance.customer_id == customer.id, Instance.cleaned_up_at.is_(None))

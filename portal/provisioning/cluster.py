@@ -6,7 +6,7 @@ unchanged apply costs nothing, deleting what is gone is success.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -86,8 +86,10 @@ def read_events(namespace: str, name: str, *, limit: int = 30) -> list[ClusterEv
     return sorted(map(read_event, ours), key=lambda event: event.happened_at, reverse=True)[:limit]
 
 
-def delete_instance(namespace: str, name: str, instance_id: UUID) -> None:
+def delete_instance(namespace: str, name: str, instance_id: UUID, *, domains: Sequence[str] = ()) -> None:
     """Asks for the end of everything labelled with the instance; `leftovers` tells when it has come.
+
+    The certificates of its `domains` go with it; they carry no label.
 
     In reverse order of creation, pods in the foreground: the Deployment stays visible until they are gone. One by
     one, so that the worker needs no right to delete whole collections.
@@ -97,11 +99,11 @@ def delete_instance(namespace: str, name: str, instance_id: UUID) -> None:
         if kind.listable:
             for item in _list(link, kind, namespace, selector):
                 _delete_by_name(link, kind, namespace, item["metadata"]["name"])
-    for secret in _secrets_of(name):
+    for secret in _secrets_of(name, domains):
         _delete_by_name(link, KINDS["Secret"], namespace, secret)
 
 
-def leftovers(namespace: str, name: str, instance_id: UUID) -> list[str]:
+def leftovers(namespace: str, name: str, instance_id: UUID, *, domains: Sequence[str] = ()) -> list[str]:
     """What is still there of the instance, as `Kind/name`; empty is the cluster's word that nothing is left.
 
     Secrets can be neither read nor listed, so they are deleted once more: 404 is the proof.
@@ -114,8 +116,13 @@ def leftovers(namespace: str, name: str, instance_id: UUID) -> list[str]:
         if kind.listable
         for item in _list(link, kind, namespace, selector)
     ]
-    secrets = [one for one in _secrets_of(name) if _delete_by_name(link, KINDS["Secret"], namespace, one)]
+    secrets = [one for one in _secrets_of(name, domains) if _delete_by_name(link, KINDS["Secret"], namespace, one)]
     return found + [f"Secret/{secret}" for secret in secrets]
+
+
+def delete_certificate(namespace: str, name: str, domain: str) -> None:
+    """Deletes the certificate of a domain that no longer leads to the instance of that name."""
+    _delete_by_name(connection(), KINDS["Secret"], namespace, certificate_secret_name(name, domain))
 
 
 def check_health() -> None:
@@ -169,8 +176,8 @@ def _path(kind: ManagedKind, namespace: str | None, name: str = "") -> str:
     return f"{kind.path_prefix}{scope}/{kind.plural}" + (f"/{name}" if name else "")
 
 
-def _secrets_of(name: str) -> tuple[str, str]:
-    return name, certificate_secret_name(name)
+def _secrets_of(name: str, domains: Sequence[str]) -> list[str]:
+    return [name, certificate_secret_name(name), *(certificate_secret_name(name, domain) for domain in domains)]
 
 
 def _concerns(event: dict[str, Any], name: str) -> bool:

@@ -292,3 +292,43 @@ def test_any_size_and_name_gives_valid_manifests_within_the_plan(case):
 def test_a_name_that_the_cluster_would_refuse_is_refused_here(name):
     with pytest.raises(AssertionError):
         spec_for(TEMPLATES["n8n"], name=name)
+
+
+# What belongs to one instance alone
+
+
+def test_a_pinned_image_outlives_a_change_of_its_template():
+    pinned = {"mariadb": "mariadb:11.8.1", "wordpress": "wordpress:7.0.0-apache"}
+    made = {one["name"]: one["image"] for one in containers_of(manifests_for(TEMPLATES["wordpress"], images=pinned))}
+    assert made == pinned
+
+
+def test_a_container_the_instance_does_not_know_runs_the_templates_image():
+    template = TEMPLATES["wordpress"]
+    made = containers_of(manifests_for(template, images={"wordpress": "wordpress:7.0.0-apache"}))
+    assert made[0]["image"] == template.containers[0].image
+
+
+def test_a_variable_reaches_the_app_alone_and_stands_in_its_secret():
+    manifests = manifests_for(TEMPLATES["wordpress"], env={"DEBUG": "nothing to see"})
+    sidecar, app = containers_of(manifests)
+    reference = {"name": "DEBUG", "valueFrom": {"secretKeyRef": {"name": "wordpress-abc123", "key": "wordpress.DEBUG"}}}
+    assert reference in app["env"]
+    assert "DEBUG" not in [one["name"] for one in sidecar["env"]]
+    assert "nothing to see" not in yaml.safe_dump_all(manifests), "encoded in the Secret, and nowhere else"
+
+
+def test_each_domain_has_a_rule_and_a_certificate_of_its_own():
+    ingress = of_kind(manifests_for(TEMPLATES["n8n"], domains=("b.example.org", "a.example.org")), "Ingress")["spec"]
+    hosts = ["n8n-abc123.apps.example.com", "a.example.org", "b.example.org"]
+    assert [rule["host"] for rule in ingress["rules"]] == hosts
+    assert [entry["hosts"] for entry in ingress["tls"]] == [[host] for host in hosts]
+    secrets = [entry["secretName"] for entry in ingress["tls"]]
+    assert secrets == [certificate_secret_name("n8n-abc123", domain) for domain in ("", *hosts[1:])]
+    assert len(set(secrets)) == 3
+    assert max(map(len, secrets)) <= 63
+
+
+def test_a_domain_does_not_start_pods_anew():
+    plain, own = manifests_for(TEMPLATES["n8n"]), manifests_for(TEMPLATES["n8n"], domains=("a.example.org",))
+    assert of_kind(plain, "Deployment") == of_kind(own, "Deployment")

@@ -38,10 +38,14 @@ def instance_selector(instance_id: object) -> str:
     return f"minispod.io/instance={instance_id}"
 
 
-def certificate_secret_name(instance_name: str) -> str:
-    """The Secret that cert-manager fills. It carries none of our labels and outlives the Ingress, so a
-    clean-up deletes it by this name."""
-    return f"{instance_name}-tls"
+def certificate_secret_name(instance_name: str, domain: str = "") -> str:
+    """The Secret that cert-manager fills, one for the app's own host and one for each domain of the customer's.
+
+    It carries none of our labels and outlives the Ingress, so a clean-up deletes it by this name.
+    """
+    if not domain:
+        return f"{instance_name}-tls"
+    return f"{instance_name}-tls-{hashlib.sha256(domain.encode()).hexdigest()[:10]}"
 
 
 def shown_credentials(spec: InstanceSpec, template: AppTemplate) -> list[tuple[Credential, str]]:
@@ -124,12 +128,14 @@ def _ingress(spec: InstanceSpec, settings: ClusterSettings) -> Manifest:
     manifest = _object(spec, "networking.k8s.io/v1", "Ingress", spec.name)
     backend = {"service": {"name": spec.name, "port": {"name": HTTP}}}
     path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    hosts = {spec.host: certificate_secret_name(spec.name)}
+    hosts |= {domain: certificate_secret_name(spec.name, domain) for domain in sorted(spec.domains)}
     ingress: Manifest = {
         "ingressClassName": settings.ingress_class,
-        "rules": [{"host": spec.host, "http": {"paths": [path]}}],
+        "rules": [{"host": host, "http": {"paths": [path]}} for host in hosts],
     }
-    if settings.tls:
-        ingress["tls"] = [{"hosts": [spec.host], "secretName": certificate_secret_name(spec.name)}]
+    if settings.tls:  # a certificate per host: one that cannot be issued leaves the others alone
+        ingress["tls"] = [{"hosts": [host], "secretName": secret} for host, secret in hosts.items()]
     manifest["metadata"]["annotations"] = _ingress_annotations(settings)
     return manifest | {"spec": ingress}
 

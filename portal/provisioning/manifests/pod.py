@@ -80,7 +80,7 @@ def _container(container: Container, spec: InstanceSpec, resources: Manifest) ->
     values = spec.placeholder_values()
     built: Manifest = {
         "name": container.name,
-        "image": container.image,
+        "image": spec.images.get(container.name, container.image),
         "imagePullPolicy": "IfNotPresent",
         "env": _env(container, spec),
         "resources": resources,

@@ -66,7 +66,9 @@ class InstanceSpec:
     """One instance as it should be. `replicas` is 0 when stopped or suspended, else 1.
 
     `secrets` are decrypted and stay out of `repr`. `env` is what the customer set; it goes to the app's own
-    container, wins over the template, and is kept as secret as a password, for it may be one.
+    container, wins over the template, and is kept as secret as a password, for it may be one. `images` are pinned
+    per container: a template that changed since never changes what runs. `domains` are the customer's own hosts,
+    proved to be theirs.
     """
 
     id: UUID | str
@@ -83,6 +85,8 @@ class InstanceSpec:
     storage_gib: int
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    images: Mapping[str, str] = field(default_factory=dict)
+    domains: tuple[str, ...] = ()
     restarted_at: datetime | None = None
 
     def __post_init__(self) -> None:
