@@ -34,6 +34,7 @@ from portal.accounts.models import (
 )
 from portal.audit import actions as audit
 from portal.core.crypto import digest
+from portal.core.db import ROW_LOCK
 from portal.web.languages import DEFAULT, LANGUAGES
 
 LINK_LIFETIMES = {
@@ -248,7 +249,7 @@ def revoke_sessions(
 
 def lock_for_departure(session: Session, user_id: UUID, customer_id: UUID, *, password: str) -> User:
     """Holds customer and user while the caller looks at what they still own; raises `WrongPassword`."""
-    session.execute(select(Customer.id).where(Customer.id == customer_id).with_for_update())
+    session.execute(select(Customer.id).where(Customer.id == customer_id).with_for_update(**ROW_LOCK))
     user = _locked(session, user_id)
     if not passwords.matches(user.password_hash, password):
         raise WrongPassword
@@ -294,7 +295,7 @@ def ask_for_payout(session: Session, user: User, *, credit: int, now: datetime, 
 
 
 def _locked(session: Session, user_id: UUID) -> User:
-    return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    return session.get_one(User, user_id, with_for_update=ROW_LOCK, populate_existing=True)
 
 
 def _use_link(session: Session, token: str, purpose: LinkPurpose, *, now: datetime) -> User:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from portal.accounts.models import User
 from portal.audit.models import AuditEntry
@@ -11,6 +11,7 @@ from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.ids import new_id
 from portal.core.money import rupiah
+from portal.notices.models import Notice
 from portal.payments import actions as payments
 from portal.payments.actions import TopUp
 from portal.subscriptions import actions as subscriptions
@@ -56,6 +57,18 @@ def test_leaving_with_nothing_left_closes_the_account(client, ayu):
     assert mailbox.codes(ayu.email) == ["account_deactivated"]
     form = {"email": ayu.email, "password": PASSWORD}
     assert client.post("/sign-in", data=form).status_code == 422
+
+
+def test_leaving_does_not_wait_for_a_notice_that_is_being_written(client, ayu):
+    sign_in(client, ayu.email)
+    notice = {
+        "id": new_id(), "customer_id": ayu.customer_id, "code": "welcome", "parameters": {}, "unique_key": "welcome",
+        "created_at": clock.now(),
+    }  # fmt: skip
+    with db.engine.begin() as worker:
+        worker.execute(insert(Notice).values(notice))
+        assert _leave(client).location == "/"
+    assert not _is_active(ayu)
 
 
 @pytest.mark.parametrize("current", ["", "wrong password"])
