@@ -187,6 +187,20 @@ def test_logs_of_a_silent_cluster_say_so(world, ayu, mine, fault):
     assert "The servers do not answer right now" in answer.get_data(as_text=True)
 
 
+def test_reading_logs_all_the_time_is_refused_clearly_and_leaves_the_region_alone(world, ayu, mine):
+    instance = world.buy_running(ayu.customer)
+    for _ in range(41):  # two windows' worth: a minute may end meanwhile
+        answer = mine.get(page_of(instance, "/logs"))
+        if answer.status_code == 429:
+            break
+    assert answer.status_code == 429
+    assert "Too many attempts. Try again in" in answer.get_data(as_text=True)
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    region = mine.get(page_of(instance, "/logs"), headers=HTMX)
+    assert (region.status_code, region.headers["HX-Reswap"]) == (429, "none")
+    assert mine.get(page_of(instance)).status_code == 200
+
+
 def test_deleting_asks_for_the_name_and_says_what_is_lost(world, ayu, mine):
     instance = world.buy_running(ayu.customer)
     html = mine.get(page_of(instance, "/deletion")).get_data(as_text=True)

@@ -23,7 +23,7 @@ from portal.instances.views import pages
 from portal.provisioning import cluster
 from portal.provisioning.errors import ClusterUnavailable, Refused
 from portal.subscriptions import actions as subscriptions
-from portal.web import htmx
+from portal.web import htmx, limits
 from portal.web.guards import customer
 
 blueprint = Blueprint("instances", __name__)
@@ -83,6 +83,7 @@ def credentials(instance_id: UUID) -> Response:
 
 @blueprint.get("/<uuid:instance_id>/logs")
 @customer
+@limits.limiter.limit(limits.LIVE_LOOK, key_func=limits.by_user)
 def logs(instance_id: UUID) -> Response:
     """The last lines of the app's log and what the cluster noted, read live from the cluster."""
     instance = _own(instance_id)
