@@ -8,6 +8,15 @@ from flask_babel import lazy_gettext as _l
 
 from portal.core.errors import Conflict, NotFound
 
+HURDLES = {
+    "NOT_ACTIVE": _l("Only the plan of an active subscription can be changed. Nothing was charged."),
+    "CANCELLATION_REQUESTED": _l("You have cancelled this subscription. Undo that first, then change its plan."),
+    "UNDER_WAY": _l("The plan is being changed right now. That ends by itself within minutes; then try again."),
+    "RENEWAL_DUE": _l("The period is over and being renewed. Try again in a few minutes. Nothing was charged."),
+    "APP_BUSY": _l("Its app is being set up, updated or looked after right now. Try again when that has ended."),
+}
+"""What is in the way of a change of plan, as the customer reads it."""
+
 
 class DuplicateSubscription(Conflict):
     code = "DUPLICATE_SUBSCRIPTION"
@@ -51,7 +60,9 @@ class CannotChangePlan(Conflict):
     """`hurdle` (a `rules.changes.Hurdle`) says what is in the way."""
 
     code = "CANNOT_CHANGE_PLAN"
-    message = _l("The plan cannot be changed as things stand. Nothing was charged.")
+
+    def __init__(self, hurdle: str) -> None:
+        super().__init__(HURDLES[hurdle], hurdle=hurdle)
 
 
 class NotAnUpgrade(Conflict):
@@ -62,3 +73,50 @@ class NotAnUpgrade(Conflict):
 class QuoteExpired(Conflict):
     code = "QUOTE_EXPIRED"
     message = _l("This price is no longer current. Nothing was charged. Look at the new one, then confirm.")
+
+
+class SubscriptionEnded(Conflict):
+    code = "SUBSCRIPTION_ENDED"
+    message = _l("This subscription has ended already. Nothing was changed, and nothing more is charged for it.")
+
+
+class CannotCancelLater(Conflict):
+    code = "CANNOT_CANCEL_LATER"
+    message = _l("No paid period is running that it could end with. Nothing was changed. Cancel it now instead.")
+
+
+class CannotSwitchAutoRenew(Conflict):
+    code = "CANNOT_SWITCH_AUTO_RENEW"
+    message = _l("Renewing by itself cannot be switched as things stand. Nothing was changed.")
+
+
+class RefundChanged(Conflict):
+    code = "REFUND_CHANGED"
+    message = _l("What you get back has changed since you saw it. Nothing was cancelled. Look at the new figure first.")
+
+
+class StillBeingSetUp(Conflict):
+    code = "STILL_BEING_SET_UP"
+    message = _l(
+        "The app is being set up for the first time: in a few minutes it runs, or you get everything back. "
+        "Nothing was cancelled."
+    )
+
+
+class CannotResume(Conflict):
+    code = "CANNOT_RESUME"
+    message = _l("Only a suspended subscription is resumed. Nothing was charged.")
+
+
+class WaitlistEntryNotFound(NotFound):
+    message = _l("You have no such place in a queue.")
+
+
+class SlotIsFree(Conflict):
+    code = "SLOT_IS_FREE"
+    message = _l("A slot of this plan is free: you need not wait. Nothing was changed.")
+
+
+class TooManyHolds(Conflict):
+    code = "TOO_MANY_HOLDS"
+    message = _l("You hold as many slots as you may while you pay. Launch or cancel one of them, or go on without.")

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.accounts.models import Customer
-from portal.catalog import actions as catalog
 from portal.catalog.errors import PlanNotSold
 from portal.catalog.models import Interval, Plan
 from portal.core import switches
@@ -29,12 +28,11 @@ from portal.invoices.actions import split_price
 from portal.invoices.models import Series
 from portal.notices import actions as notices
 from portal.subscriptions import rules
+from portal.subscriptions.actions import slots
 from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
 from portal.subscriptions.models import (
     ENDED,
     ChargeKind,
-    IntentStatus,
-    LaunchIntent,
     Subscription,
     SubscriptionCharge,
     SubscriptionStatus,
@@ -59,8 +57,10 @@ class Purchase:
 def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: datetime) -> Subscription:
     """Buys a plan: money, slot, subscription, charge, invoice draft, instance and queued work, or nothing at all.
 
-    A repeat of the purchase's key returns the same subscription. Raises `PlanNotSold`, `DuplicateSubscription`,
-    `PriceChanged`, `QuotaExceeded`, `InsufficientCredit` (with the exact shortfall).
+    A slot that is held for the customer is used; whatever else they waited for of this service ends, so that a later
+    top-up launches nothing by surprise. A repeat of the purchase's key returns the same subscription. Raises
+    `PlanNotSold`, `DuplicateSubscription`, `PriceChanged`, `QuotaExceeded` (also while others wait for the plan),
+    `InsufficientCredit` (with the exact shortfall).
     """
     customer = session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     known = _of_key(session, customer_id, purchase.key)
@@ -74,13 +74,13 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
     _refuse_second(session, customer_id, plan.service_id)
     if price + Money(plan.setup_fee, price.currency) != purchase.agreed_total:
         raise PriceChanged
-    catalog.take_slot(session, plan.id)
+    waits = slots.take(session, customer_id, plan_id=plan.id, service_id=plan.service_id, now=now)
     subscription = _open(session, customer, plan, purchase, price, now=now)
+    waits.belong_to(subscription)
     charge = _charge(session, subscription, plan, now=now)
     _draft_invoice(session, subscription, plan, charge, now=now)
     start_instance(session, customer, subscription, plan, now=now)
     _tell_started(session, subscription, plan, charge, now=now)
-    _settle_intents(session, subscription, now=now)
     return subscription
 
 
@@ -232,23 +232,6 @@ def _tell_started(
         now=now,
         mail=charge.amount == 0,
     )
-
-
-def _settle_intents(session: Session, subscription: Subscription, *, now: datetime) -> None:
-    """What waited for credit to launch this app is done with: a later top-up must not launch it by surprise."""
-    plans = select(Plan.id).where(Plan.service_id == subscription.service_id)
-    bought = LaunchIntent.plan_id == subscription.plan_id
-    values = {
-        "status": case((bought, IntentStatus.FULFILLED.value), else_=IntentStatus.CANCELLED.value),
-        "subscription_id": subscription.id,
-        "decided_at": now,
-    }
-    statement = update(LaunchIntent).where(
-        LaunchIntent.customer_id == subscription.customer_id,
-        LaunchIntent.plan_id.in_(plans),
-        LaunchIntent.status == IntentStatus.WAITING,
-    )
-    session.execute(statement.values(values).execution_options(synchronize_session=False))
 
 
 def _words(plan: Plan, subscription: Subscription) -> dict[str, str]:

@@ -16,10 +16,10 @@ from portal.subscriptions.models.subscription import (
     SuspendReason,
     TrialClaim,
 )
-from portal.subscriptions.models.waitlist import WaitlistEntry, WaitlistStatus
+from portal.subscriptions.models.waitlist import IN_LINE, WaitlistEntry, WaitlistStatus
 
 __all__ = [
-    "ENDED", "HOLDS_SLOT", "OF_PERIOD", "UNDER_WAY", "AttemptOutcome", "ChargeKind", "EndReason", "IntentStatus",
-    "LaunchIntent", "PlanChange", "PlanChangeStatus", "RenewalAttempt", "Subscription", "SubscriptionCharge",
-    "SubscriptionStatus", "SuspendReason", "TrialClaim", "WaitlistEntry", "WaitlistStatus",
+    "ENDED", "HOLDS_SLOT", "IN_LINE", "OF_PERIOD", "UNDER_WAY", "AttemptOutcome", "ChargeKind", "EndReason",
+    "IntentStatus", "LaunchIntent", "PlanChange", "PlanChangeStatus", "RenewalAttempt", "Subscription",
+    "SubscriptionCharge", "SubscriptionStatus", "SuspendReason", "TrialClaim", "WaitlistEntry", "WaitlistStatus",
 ]  # fmt: skip

@@ -48,3 +48,7 @@ class LaunchIntent(Identified, Base):
     hold_ends_at: Mapped[datetime | None]  # the slot is held for it until then, while it waits; None: no hold
 
     plan: Mapped[Plan] = relationship(lazy="raise")
+
+    @property
+    def holds_slot(self) -> bool:
+        return self.status == IntentStatus.WAITING and self.hold_ends_at is not None

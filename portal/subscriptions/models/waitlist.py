@@ -21,6 +21,9 @@ class WaitlistStatus(StrEnum):
     LEFT = "LEFT"  # at the customer's word, or because it can no longer be served (`failure_code`)
 
 
+IN_LINE = (WaitlistStatus.WAITING, WaitlistStatus.OFFERED)
+
+
 class WaitlistEntry(Identified, Base):
     """A customer's place in the queue for a plan. Those who wait to resume a suspended app go first.
 
@@ -64,3 +67,11 @@ class WaitlistEntry(Identified, Base):
     failure_code: Mapped[str | None] = mapped_column(String(60))
 
     plan: Mapped[Plan] = relationship(lazy="raise")
+
+    @property
+    def open(self) -> bool:
+        return self.status in IN_LINE
+
+    @property
+    def holds_slot(self) -> bool:
+        return self.status == WaitlistStatus.OFFERED

@@ -3,8 +3,32 @@
 from portal.subscriptions.rules.periods import MONTHS, add_months, period_end
 from portal.subscriptions.rules.purchases import Obstacle, Quote, may_add_instance, obstacle, top_up_for
 from portal.subscriptions.rules.runway import RUNWAY_MONTHS_MAX, Running, Runway, runway
+from portal.subscriptions.rules.waitlist import (
+    LAUNCH_HOLDS_MAX,
+    Serving,
+    line_order,
+    may_hold_another,
+    serving,
+    slots_for_sale,
+)
 
 __all__ = [
-    "MONTHS", "RUNWAY_MONTHS_MAX", "Obstacle", "Quote", "Running", "Runway", "add_months", "may_add_instance",
-    "obstacle", "period_end", "runway", "top_up_for",
-]  # fmt: skip
+    "LAUNCH_HOLDS_MAX",
+    "MONTHS",
+    "RUNWAY_MONTHS_MAX",
+    "Obstacle",
+    "Quote",
+    "Running",
+    "Runway",
+    "Serving",
+    "add_months",
+    "line_order",
+    "may_add_instance",
+    "may_hold_another",
+    "obstacle",
+    "period_end",
+    "runway",
+    "serving",
+    "slots_for_sale",
+    "top_up_for",
+]

@@ -1,0 +1,151 @@
+"""Reads of the waitlists: who is next, who stands before whom, and what a customer waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from portal.catalog.models import Plan, Service
+from portal.core.money import Money
+from portal.subscriptions.errors import WaitlistEntryNotFound
+from portal.subscriptions.models import IN_LINE, WaitlistEntry, WaitlistStatus
+
+
+def _line_order(entry: type[WaitlistEntry]) -> tuple[ColumnElement[bool], ColumnElement[object], ColumnElement[UUID]]:
+    """`rules.line_order` for the database."""
+    return entry.resumes_id.is_(None), entry.joined_at, entry.id  # type: ignore[return-value]
+
+
+def first_in_line(session: Session, plan_id: UUID) -> WaitlistEntry | None:
+    """Who is served next; None when nobody waits. Locks nothing."""
+    statement = select(WaitlistEntry).where(
+        WaitlistEntry.plan_id == plan_id, WaitlistEntry.status == WaitlistStatus.WAITING
+    )
+    statement = statement.order_by(*_line_order(WaitlistEntry)).limit(1)
+    return session.scalar(statement.execution_options(populate_existing=True))
+
+
+def ahead_of(customer_id: UUID, plan_id: UUID, *, resuming: bool = False) -> ColumnElement[int]:
+    """How many of other customers stand before this one in the plan's queue: all, for who is not in it.
+
+    Who is `resuming` a suspended app and does not stand in line comes before all that do not resume.
+    """
+    own, other = aliased(WaitlistEntry), aliased(WaitlistEntry)
+    mine = and_(own.plan_id == plan_id, own.customer_id == customer_id, own.status == WaitlistStatus.WAITING)
+    passing = and_(own.id.is_(None), or_(literal(not resuming), other.resumes_id.is_not(None)))
+    earlier = tuple_(*_line_order(other)) < tuple_(*_line_order(own))
+    statement = (
+        select(func.count())
+        .select_from(other)
+        .outerjoin(own, mine)
+        .where(
+            other.plan_id == plan_id,
+            other.status == WaitlistStatus.WAITING,
+            other.customer_id != customer_id,
+            or_(passing, earlier),
+        )
+    )
+    return statement.scalar_subquery()
+
+
+def waiting_counts(session: Session, plan_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """How many wait for each of these plans; a plan nobody waits for is not in it."""
+    statement = (
+        select(WaitlistEntry.plan_id, func.count())
+        .where(WaitlistEntry.plan_id.in_(list(plan_ids)), WaitlistEntry.status == WaitlistStatus.WAITING)
+        .group_by(WaitlistEntry.plan_id)
+    )
+    return dict(session.execute(statement).tuples().all())
+
+
+def plans_to_look_at(session: Session) -> Sequence[UUID]:
+    """Plans with a queue that something can be done for: a slot is free, or the plan is no longer sold."""
+    statement = (
+        select(Plan.id)
+        .join(Service, Service.id == Plan.service_id)
+        .where(
+            select(WaitlistEntry.id)
+            .where(WaitlistEntry.plan_id == Plan.id, WaitlistEntry.status == WaitlistStatus.WAITING)
+            .exists(),
+            or_(Plan.slots_used < Plan.slots_total, ~Plan.active, ~Service.active),
+        )
+        .order_by(Plan.id)
+    )
+    return session.scalars(statement).all()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A customer's place in a queue, as a page shows it. `ahead` counts who is served before them."""
+
+    entry: WaitlistEntry
+    ahead: int
+
+    @property
+    def position(self) -> int:
+        return self.ahead + 1
+
+    @property
+    def held(self) -> Money:
+        return Money(self.entry.held)
+
+
+def places(session: Session, customer_id: UUID) -> list[Place]:
+    """Where the customer stands in line, open offers first, with plan and service; one query."""
+    order = WaitlistEntry.status == WaitlistStatus.WAITING, WaitlistEntry.offer_ends_at, WaitlistEntry.joined_at
+    statement = _places(customer_id).where(WaitlistEntry.status.in_(IN_LINE)).order_by(*order)
+    return [Place(*row) for row in session.execute(statement)]
+
+
+def place(session: Session, entry_id: UUID, customer_id: UUID) -> Place:
+    """One of the customer's own places, also one that was left; `WaitlistEntryNotFound` for anybody else's."""
+    row = session.execute(_places(customer_id).where(WaitlistEntry.id == entry_id)).one_or_none()
+    if row is None:
+        raise WaitlistEntryNotFound
+    return Place(*row)
+
+
+def _places(customer_id: UUID):  # type: ignore[no-untyped-def]
+    other = aliased(WaitlistEntry)
+    ahead = (
+        select(func.count())
+        .select_from(other)
+        .where(
+            other.plan_id == WaitlistEntry.plan_id,
+            other.status == WaitlistStatus.WAITING,
+            tuple_(*_line_order(other)) < tuple_(*_line_order(WaitlistEntry)),
+        )
+        .scalar_subquery()
+    )
+    return (
+        select(WaitlistEntry, ahead)
+        .options(joinedload(WaitlistEntry.plan).joinedload(Plan.service))
+        .where(WaitlistEntry.customer_id == customer_id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def open_offers(session: Session, customer_id: UUID) -> Sequence[WaitlistEntry]:
+    """Slots that are held for the customer until they say so, the most urgent first, with plan and service."""
+    statement = (
+        select(WaitlistEntry)
+        .options(joinedload(WaitlistEntry.plan).joinedload(Plan.service))
+        .where(WaitlistEntry.customer_id == customer_id, WaitlistEntry.status == WaitlistStatus.OFFERED)
+        .order_by(WaitlistEntry.offer_ends_at)
+    )
+    return session.scalars(statement).all()
+
+
+def set_aside(session: Session, customer_id: UUID) -> Sequence[WaitlistEntry]:
+    """What credit of the customer is set aside for, with plan and service."""
+    statement = (
+        select(WaitlistEntry)
+        .options(joinedload(WaitlistEntry.plan).joinedload(Plan.service))
+        .where(WaitlistEntry.customer_id == customer_id, WaitlistEntry.held > 0)
+        .order_by(WaitlistEntry.joined_at, WaitlistEntry.id)
+    )
+    return session.scalars(statement).all()
