@@ -8,7 +8,7 @@ again what is due and not done.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from portal.core import clock
 from portal.core.db import Base, Identified, transaction
 from portal.core.ids import new_id
+from portal.core.rows import insert_all
 
 log = structlog.get_logger()
 
@@ -91,9 +92,8 @@ def enqueue(
     """
     assert queue in QUEUES, queue
     now = clock.now()
-    plain = {key: str(value) if isinstance(value, UUID) else value for key, value in arguments.items()}
     message = OutboxMessage(
-        id=new_id(), name=name, arguments=plain, queue=queue, unique_key=unique_key, created_at=now,
+        id=new_id(), name=name, arguments=_plain(arguments), queue=queue, unique_key=unique_key, created_at=now,
         run_at=run_at or now,
     )  # fmt: skip
     if unique_key is not None:
@@ -119,6 +119,34 @@ def _enqueue_once(session: Session, message: OutboxMessage) -> UUID | None:
     if stored is not None:
         session.info.setdefault("unpushed", []).append(message)
     return stored
+
+
+@dataclass(frozen=True)
+class Work:
+    """One piece of work to queue: `jobs.<name>(**arguments)`."""
+
+    name: str
+    arguments: dict[str, Any]
+    queue: str = "default"
+    run_at: datetime | None = None
+
+
+def enqueue_all(session: Session, work: Sequence[Work]) -> None:
+    """`enqueue` for many at once, without unique keys."""
+    now = clock.now()
+    rows = [
+        {
+            "id": new_id(), "name": each.name, "arguments": _plain(each.arguments), "queue": each.queue,
+            "created_at": now, "run_at": each.run_at or now,
+        }
+        for each in work
+    ]  # fmt: skip
+    insert_all(session, OutboxMessage, rows)
+    session.info.setdefault("unpushed", []).extend(OutboxMessage(**row) for row in rows)
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, UUID) else value for key, value in arguments.items()}
 
 
 def push(messages: Iterable[OutboxMessage]) -> int:

@@ -5,6 +5,7 @@ A sale only makes a draft, so no counter is hot while money moves; the issuing j
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from config import Settings, settings
 from portal.accounts.models import Customer, Membership, MembershipRole, User
 from portal.core import clock, outbox
 from portal.core.ids import new_id
+from portal.core.outbox import Work
+from portal.core.rows import insert_all
 from portal.invoices import rules
 from portal.invoices.models import Document, DocumentLine, DocumentSeries, DocumentStatus, Series
 from portal.invoices.rules import Parts
@@ -46,6 +49,22 @@ def split_price(total: int) -> Parts:
     )
 
 
+@dataclass(frozen=True)
+class Sale:
+    """What a document will be about: a sale, a deposit or a refund of a customer, and its lines."""
+
+    customer_id: UUID
+    series: Series
+    reference_kind: str
+    reference_id: UUID
+    lines: Sequence[Line]
+    corrects_id: UUID | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+
 def draft(
     session: Session,
     *,
@@ -57,38 +76,47 @@ def draft(
     now: datetime,
     corrects_id: UUID | None = None,
 ) -> Document:
-    """The unnumbered document of a sale, deposit or refund; queues the job that issues it.
+    """`draft_all` for one sale; returns its document, on a repeat the first one unchanged."""
+    draft_all(session, [Sale(customer_id, series, reference_kind, reference_id, lines, corrects_id)], now=now)
+    return _of_reference(session, reference_kind, reference_id, series)
 
-    A repeat for the same reference and series returns the first document unchanged, under concurrency too.
+
+def draft_all(session: Session, sales: Sequence[Sale], *, now: datetime) -> int:
+    """Unnumbered documents, and the queued jobs that issue them; returns how many are new.
+
+    A sale whose reference has a document of its series already is left out, under concurrency too.
     A receipt carries no PPN; an invoice the present rate; a credit note the rate of the invoice it corrects.
     """
-    total = sum(line.amount for line in lines)
-    values = {
+    if not sales:
+        return 0
+    buyers = _buyers(session, {sale.customer_id for sale in sales})
+    seller = _seller(settings())
+    rows = [_document_row(session, sale, seller, buyers[sale.customer_id], now) for sale in sales]
+    new = insert_all(session, Document, rows, once_by=("reference_kind", "reference_id", "series"))
+    drafted = [(row["id"], sale) for row, sale in zip(rows, sales, strict=True) if row["id"] in new]
+    insert_all(session, DocumentLine, [row for pair in drafted for row in _line_rows(*pair)])
+    outbox.enqueue_all(session, [Work("invoices.issue", {"document_id": document_id}) for document_id, _ in drafted])
+    return len(drafted)
+
+
+def _document_row(
+    session: Session, sale: Sale, seller: dict[str, str], buyer: dict[str, Any], now: datetime
+) -> dict[str, Any]:
+    return {
         "id": new_id(),
-        "customer_id": customer_id,
-        "series": series,
+        "customer_id": sale.customer_id,
+        "series": sale.series,
         "status": DocumentStatus.DRAFT,
         "currency": "IDR",
-        "total": total,
-        "reference_kind": reference_kind,
-        "reference_id": reference_id,
-        "corrects_id": corrects_id,
+        "total": sale.total,
+        "reference_kind": sale.reference_kind,
+        "reference_id": sale.reference_id,
+        "corrects_id": sale.corrects_id,
         "created_at": now,
-        "seller": _seller(settings()),
-        **_buyer(session, customer_id),
-        **_tax(session, series, total, corrects_id),
+        "seller": seller,
+        **buyer,
+        **_tax(session, sale.series, sale.total, sale.corrects_id),
     }
-    statement = (
-        upsert(Document)
-        .values(values)
-        .on_conflict_do_nothing(index_elements=["reference_kind", "reference_id", "series"])
-    )
-    drafted = session.scalar(statement.returning(Document))
-    if drafted is None:
-        return _of_reference(session, reference_kind, reference_id, series)
-    session.add_all(_lines(drafted.id, lines))
-    outbox.enqueue(session, "invoices.issue", document_id=drafted.id)
-    return drafted
 
 
 def _of_reference(session: Session, kind: str, reference_id: UUID, series: Series) -> Document:
@@ -99,17 +127,18 @@ def _of_reference(session: Session, kind: str, reference_id: UUID, series: Serie
     ).one()
 
 
-def _lines(document_id: UUID, lines: list[Line]) -> list[DocumentLine]:
+def _line_rows(document_id: UUID, sale: Sale) -> list[dict[str, Any]]:
     return [
-        DocumentLine(
-            document_id=document_id,
-            position=position,
-            code=line.code,
-            parameters=line.parameters,
-            quantity=line.quantity,
-            amount=line.amount,
-        )
-        for position, line in enumerate(lines, start=1)
+        {
+            "id": new_id(),
+            "document_id": document_id,
+            "position": position,
+            "code": line.code,
+            "parameters": line.parameters,
+            "quantity": line.quantity,
+            "amount": line.amount,
+        }
+        for position, line in enumerate(sale.lines, start=1)
     ]
 
 
@@ -123,19 +152,22 @@ def _seller(options: Settings) -> dict[str, str]:
     }
 
 
-def _buyer(session: Session, customer_id: UUID) -> dict[str, Any]:
-    """The buyer as they are now, and the language of the owner who has been here longest."""
+def _buyers(session: Session, customer_ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
+    """The buyers as they are now, each with the language of the owner who has been here longest."""
     owner_language = (
         select(User.language)
         .join(Membership, Membership.user_id == User.id)
-        .where(Membership.customer_id == customer_id, Membership.role == MembershipRole.OWNER)
+        .where(Membership.customer_id == Customer.id, Membership.role == MembershipRole.OWNER)
         .order_by(User.created_at)
         .limit(1)
         .scalar_subquery()
     )
-    customer, language = session.execute(select(Customer, owner_language).where(Customer.id == customer_id)).one()
-    buyer = {"name": customer.name, "email": customer.billing_email, "number": customer.number}
-    return {"buyer": buyer, "language": language or "id"}
+    columns = Customer.id, Customer.name, Customer.billing_email, Customer.number, owner_language
+    rows = session.execute(select(*columns).where(Customer.id.in_(customer_ids)))
+    return {
+        customer_id: {"buyer": {"name": name, "email": email, "number": number}, "language": language or "id"}
+        for customer_id, name, email, number, language in rows
+    }
 
 
 def _tax(session: Session, series: Series, total: int, corrects_id: UUID | None) -> dict[str, int]:

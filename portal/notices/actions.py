@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Membership, MembershipRole, User
 from portal.core import outbox
 from portal.core.crypto import encrypt
 from portal.core.ids import new_id
+from portal.core.outbox import Work
+from portal.core.rows import insert_all
 from portal.notices.models import Mail, MailStatus, Notice
 
 Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Something a customer is to be told, once per unique key: the arguments of `tell`."""
+
+    customer_id: UUID
+    code: str
+    parameters: Parameters
+    unique_key: str
+    mail: bool = True
+    document_id: UUID | None = None
 
 
 def tell(
@@ -38,29 +52,28 @@ def tell(
     ids and instants as text), worded when somebody reads them. `document_id` attaches that document's PDF.
     A repeat of `unique_key` tells nobody and returns False, under concurrency too.
     """
-    plain = _plain(parameters)
-    values = {
-        "id": new_id(),
-        "customer_id": customer_id,
-        "code": code,
-        "parameters": plain,
-        "unique_key": unique_key,
-        "created_at": now,
-    }
-    statement = upsert(Notice).values(values).on_conflict_do_nothing(index_elements=["unique_key"])
-    if session.scalar(statement.returning(Notice.id)) is None:
-        return False
-    if mail:
-        mail_owners(
-            session,
-            customer_id=customer_id,
-            code=code,
-            parameters=plain,
-            unique_key=unique_key,
-            now=now,
-            document_id=document_id,
-        )
-    return True
+    telling = Telling(customer_id, code, parameters, unique_key, mail=mail, document_id=document_id)
+    return tell_all(session, [telling], now=now) == 1
+
+
+def tell_all(session: Session, tellings: Sequence[Telling], *, now: datetime) -> int:
+    """`tell` for many at once; returns how many are new."""
+    rows = [
+        {
+            "id": new_id(),
+            "customer_id": telling.customer_id,
+            "code": telling.code,
+            "parameters": _plain(telling.parameters),
+            "unique_key": telling.unique_key,
+            "created_at": now,
+            "read_at": None,
+        }
+        for telling in tellings
+    ]
+    new = insert_all(session, Notice, rows, once_by="unique_key")
+    told = [telling for row, telling in zip(rows, tellings, strict=True) if row["id"] in new]
+    mail_all(session, [telling for telling in told if telling.mail], now=now)
+    return len(told)
 
 
 def mail_owners(
@@ -74,27 +87,41 @@ def mail_owners(
     document_id: UUID | None = None,
 ) -> None:
     """Mails each owner of a customer in their language, without a notice in the portal; a repeat mails nobody."""
-    for owner in _owners(session, customer_id):
-        send_mail(
-            session,
+    mail_all(session, [Telling(customer_id, code, parameters, unique_key, document_id=document_id)], now=now)
+
+
+def mail_all(session: Session, tellings: Sequence[Telling], *, now: datetime) -> None:
+    """`mail_owners` for many at once."""
+    owners = _owners(session, {telling.customer_id for telling in tellings})
+    letters = [
+        _mail_row(
             to_address=owner.email,
             language=owner.language,
-            code=code,
-            parameters={**parameters, "recipient": owner.name},
-            unique_key=f"{unique_key}:{owner.id}",
+            code=telling.code,
+            parameters={**telling.parameters, "recipient": owner.name},
+            unique_key=f"{telling.unique_key}:{owner.id}",
             now=now,
-            customer_id=customer_id,
-            document_id=document_id,
+            customer_id=telling.customer_id,
+            document_id=telling.document_id,
         )
+        for telling in tellings
+        for owner in owners.get(telling.customer_id, ())
+    ]
+    _queue(session, letters)
 
 
-def _owners(session: Session, customer_id: UUID) -> list[User]:
-    owners = (
-        select(User)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.customer_id == customer_id, Membership.role == MembershipRole.OWNER, User.active)
-    )
-    return list(session.scalars(owners))
+def _owners(session: Session, customer_ids: set[UUID]) -> dict[UUID, list[User]]:
+    """The active owners of each customer."""
+    found: dict[UUID, list[User]] = {}
+    if customer_ids:
+        statement = (
+            select(Membership.customer_id, User)
+            .join(Membership, Membership.user_id == User.id)
+            .where(Membership.customer_id.in_(customer_ids), Membership.role == MembershipRole.OWNER, User.active)
+        )
+        for customer_id, owner in session.execute(statement):
+            found.setdefault(customer_id, []).append(owner)
+    return found
 
 
 def send_mail(
@@ -114,7 +141,33 @@ def send_mail(
 
     `secret_parameters` (the token of a one-time link) are kept encrypted and erased once the mail has left.
     """
-    values = {
+    letter = _mail_row(
+        to_address=to_address,
+        language=language,
+        code=code,
+        parameters=parameters,
+        unique_key=unique_key,
+        now=now,
+        customer_id=customer_id,
+        secret_parameters=secret_parameters,
+        document_id=document_id,
+    )
+    return _queue(session, [letter]) == 1
+
+
+def _mail_row(
+    *,
+    to_address: str,
+    language: str,
+    code: str,
+    parameters: Parameters,
+    unique_key: str,
+    now: datetime,
+    customer_id: UUID | None,
+    document_id: UUID | None,
+    secret_parameters: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    return {
         "id": new_id(),
         "customer_id": customer_id,
         "to_address": to_address,
@@ -128,12 +181,13 @@ def send_mail(
         "attempts": 0,
         "created_at": now,
     }
-    statement = upsert(Mail).values(values).on_conflict_do_nothing(index_elements=["unique_key"])
-    mail_id = session.scalar(statement.returning(Mail.id))
-    if mail_id is None:
-        return False
-    outbox.enqueue(session, "notices.deliver", mail_id=mail_id)
-    return True
+
+
+def _queue(session: Session, letters: Sequence[dict[str, Any]]) -> int:
+    """Stores mails and queues their delivery; a repeat of a unique key is left out. Returns how many are new."""
+    new = insert_all(session, Mail, letters, once_by="unique_key")
+    outbox.enqueue_all(session, [Work("notices.deliver", {"mail_id": mail_id}) for mail_id in sorted(new)])
+    return len(new)
 
 
 def _plain(parameters: Parameters) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,16 +15,32 @@ from sqlalchemy.orm import Session
 from portal.core import events
 from portal.core.ids import new_id
 from portal.core.money import Money
+from portal.core.rows import insert_all
 from portal.wallet.errors import InsufficientCredit
-from portal.wallet.ledger import Reference, Side, Wallet, is_booked, lock_wallet, post, system_account, system_accounts
+from portal.wallet.ledger import (
+    Entry,
+    Reference,
+    Side,
+    Wallet,
+    booked,
+    lock_available,
+    lock_wallet,
+    post,
+    post_all,
+    system_account,
+    system_accounts,
+)
 from portal.wallet.models import (
     AccountKind,
     EntryKind,
+    LedgerAccount,
     Transaction,
     TransactionStatus,
     TransactionType,
 )
 from portal.wallet.rules import split_claw_back, split_credit
+
+INCOME = (AccountKind.REVENUE, AccountKind.PPN_PAYABLE)
 
 
 @dataclass(frozen=True)
@@ -96,28 +113,75 @@ def take_back_top_up(
     return True
 
 
+@dataclass(frozen=True)
+class Bill:
+    """Something to pay from a customer's available credit; `ppn` is contained in the total."""
+
+    customer_id: UUID
+    total: Money
+    ppn: Money
+    key: str
+    about: Reference
+    line: Line
+
+
 def pay(
     session: Session, customer_id: UUID, total: Money, *, ppn: Money, key: str, about: Reference, line: Line,
     now: datetime,
 ) -> UUID | None:  # fmt: skip
-    """Pays for something from available credit: revenue and PPN payable, in one entry. None on a repeat of `key`.
+    """`pay_all` for one bill: its entry's id; None on a repeat of `key`, and for a price of zero."""
+    return pay_all(session, [Bill(customer_id, total, ppn, key, about, line)], now=now).get(key)
 
-    Raises `InsufficientCredit` with the exact shortfall. A price of zero books nothing and returns None.
+
+def pay_all(session: Session, bills: Sequence[Bill], *, now: datetime) -> dict[str, UUID]:
+    """Pays bills in their order from available credit, revenue and PPN payable in one entry each; entry ids by key.
+
+    What costs nothing, or is booked under its key already, books nothing and is left out. Raises `InsufficientCredit`
+    with the exact shortfall at the first that its customer cannot pay: then no bill is paid.
     """
-    if not total:
-        return None
-    wallet = lock_wallet(session, customer_id, now=now, currency=total.currency)
-    before = wallet.spendable
-    if before < total:
-        refuse_unless_repeated(session, key, needed=total, available=before)
-        return None
-    entry_id = post(
-        session, EntryKind.PURCHASE, key=key, about=about, now=now,
-        sides=[Side(wallet.available, -total.amount), *_income(session, total, ppn, now)],
-    )  # fmt: skip
-    if entry_id is not None:
-        write_line(session, customer_id, line, wallet, before, -total, about, entry_id, key, now)
-    return entry_id
+    bills = [bill for bill in bills if bill.total]
+    if not bills:
+        return {}
+    accounts = lock_available(session, {bill.customer_id for bill in bills}, now=now)
+    bills = _affordable(session, bills, accounts)
+    income = system_accounts(session, *INCOME, now=now)
+    left = {customer_id: account.money for customer_id, account in accounts.items()}
+    posted = post_all(session, [_purchase(bill, accounts[bill.customer_id], income) for bill in bills], now=now)
+    rows = []
+    for bill in bills:
+        if bill.key in posted:
+            before = left[bill.customer_id]
+            after = left[bill.customer_id] = before - bill.total
+            rows.append(_line_row(bill.customer_id, bill.line, before, after, -bill.total, bill.about,
+                                  posted[bill.key], bill.key, now))  # fmt: skip
+    insert_all(session, Transaction, rows)
+    return posted
+
+
+def _affordable(session: Session, bills: Sequence[Bill], accounts: dict[UUID, LedgerAccount]) -> list[Bill]:
+    """The bills, without those that are paid already where credit falls short: a repeat is no refusal."""
+    if _first_uncovered(bills, accounts) is None:
+        return list(bills)
+    known = booked(session, [bill.key for bill in bills])
+    new = [bill for bill in bills if bill.key not in known]
+    refused = _first_uncovered(new, accounts)
+    if refused is not None:
+        raise InsufficientCredit(needed=refused[0].total, available=refused[1])
+    return new
+
+
+def _first_uncovered(bills: Sequence[Bill], accounts: dict[UUID, LedgerAccount]) -> tuple[Bill, Money] | None:
+    left = {customer_id: account.money for customer_id, account in accounts.items()}
+    for bill in bills:
+        if left[bill.customer_id] < bill.total:
+            return bill, left[bill.customer_id]
+        left[bill.customer_id] -= bill.total
+    return None
+
+
+def _purchase(bill: Bill, account: LedgerAccount, income: Sequence[LedgerAccount]) -> Entry:
+    sides = [Side(account, -bill.total.amount), *_income(income, bill.total, bill.ppn)]
+    return Entry(EntryKind.PURCHASE, bill.key, bill.about, sides)
 
 
 def refund_purchase(
@@ -131,7 +195,8 @@ def refund_purchase(
     wallet = lock_wallet(session, customer_id, now=now, currency=total.currency)
     before = wallet.spendable
     split = split_credit(total.amount, debt=wallet.debt)
-    taken_back = [Side(side.account, -side.amount) for side in _income(session, total, ppn, now)]
+    income = system_accounts(session, *INCOME, now=now, currency=total.currency)
+    taken_back = [Side(side.account, -side.amount) for side in _income(income, total, ppn)]
     entry_id = post(
         session, EntryKind.PURCHASE_REFUND, key=key, about=about, now=now, corrects_id=corrects_id,
         sides=[Side(wallet.available, split.available), Side(wallet.receivable, split.receivable), *taken_back],
@@ -213,13 +278,12 @@ def mark_refunded(session: Session, payment_id: UUID) -> None:
 
 def refuse_unless_repeated(session: Session, key: str, *, needed: Money, available: Money) -> None:
     """A repeat of what was paid already is no refusal, however little is left."""
-    if not is_booked(session, key):
+    if not booked(session, [key]):
         raise InsufficientCredit(needed=needed, available=available)
 
 
-def _income(session: Session, total: Money, ppn: Money, now: datetime) -> list[Side]:
-    kinds = (AccountKind.REVENUE, AccountKind.PPN_PAYABLE)
-    revenue, payable = system_accounts(session, *kinds, now=now, currency=total.currency)
+def _income(accounts: Sequence[LedgerAccount], total: Money, ppn: Money) -> list[Side]:
+    revenue, payable = accounts
     return [Side(revenue, (total - ppn).amount), Side(payable, ppn.amount)]
 
 
@@ -241,11 +305,18 @@ def write_line(
     session: Session, customer_id: UUID, line: Line, wallet: Wallet, before: Money, amount: Money, about: Reference,
     entry_id: UUID, key: str, now: datetime,
 ) -> None:  # fmt: skip
-    session.add(
-        Transaction(
-            customer_id=customer_id, type=line.type, status=TransactionStatus.COMPLETED, amount=amount.amount,
-            currency=amount.currency, balance_before=before.amount, balance_after=wallet.available.balance,
-            code=line.code, parameters=line.parameters, reference_kind=about.kind, reference_id=about.id,
-            entry_id=entry_id, unique_key=key, created_at=now, completed_at=now,
-        )
-    )  # fmt: skip
+    after = wallet.available.money
+    insert_all(session, Transaction, [_line_row(customer_id, line, before, after, amount, about, entry_id, key, now)])
+
+
+def _line_row(
+    customer_id: UUID, line: Line, before: Money, after: Money, amount: Money, about: Reference, entry_id: UUID,
+    key: str, now: datetime,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "id": new_id(), "customer_id": customer_id, "type": line.type, "status": TransactionStatus.COMPLETED,
+        "amount": amount.amount, "currency": amount.currency, "balance_before": before.amount,
+        "balance_after": after.amount, "code": line.code, "parameters": line.parameters,
+        "reference_kind": about.kind, "reference_id": about.id, "entry_id": entry_id, "unique_key": key,
+        "created_at": now, "completed_at": now,
+    }  # fmt: skip

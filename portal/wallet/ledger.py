@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.core.ids import new_id
 from portal.core.money import IDR, Money
+from portal.core.rows import insert_all, update_all
 from portal.wallet.models import WALLET_KINDS, AccountKind, EntryKind, JournalEntry, LedgerAccount, Posting
 from portal.wallet.rules import chain_hash
 
@@ -52,6 +54,18 @@ class Reference:
     id: UUID
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An entry to be written: balanced, once under its idempotency key."""
+
+    kind: EntryKind
+    key: str
+    about: Reference
+    sides: Sequence[Side]
+    corrects_id: UUID | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
 def lock_wallet(session: Session, customer_id: UUID, *, now: datetime, currency: str = IDR) -> Wallet:
     """Locks a customer's wallet, opening it on first use. The accounts are read anew, as they are now."""
     rows = _lock_accounts(session, customer_id, currency)
@@ -71,6 +85,37 @@ def _lock_accounts(session: Session, customer_id: UUID, currency: str) -> list[L
         .execution_options(populate_existing=True)
     )
     return list(session.scalars(statement))
+
+
+def lock_available(
+    session: Session, customer_ids: Iterable[UUID], *, now: datetime, currency: str = IDR
+) -> dict[UUID, LedgerAccount]:
+    """Locks what several customers may spend, in the order of the accounts; by customer, read anew.
+
+    Enough for whoever takes from available credit alone: every writer of a wallet holds this account.
+    """
+    wanted = set(customer_ids)
+    found = _lock_available(session, wanted, currency)
+    if missing := wanted - found.keys():
+        for customer_id in sorted(missing):
+            _open_wallet(session, customer_id, currency, now)
+        found = _lock_available(session, wanted, currency)
+    return found
+
+
+def _lock_available(session: Session, customer_ids: set[UUID], currency: str) -> dict[UUID, LedgerAccount]:
+    statement = (
+        select(LedgerAccount)
+        .where(
+            LedgerAccount.customer_id.in_(customer_ids),
+            LedgerAccount.kind == AccountKind.AVAILABLE,
+            LedgerAccount.currency == currency,
+        )
+        .order_by(LedgerAccount.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {account.customer_id: account for account in session.scalars(statement) if account.customer_id}
 
 
 def _open_wallet(session: Session, customer_id: UUID, currency: str, now: datetime) -> None:
@@ -130,48 +175,43 @@ def post(
     corrects_id: UUID | None = None,
     **facts: Any,
 ) -> UUID | None:
-    """Writes one balanced entry under its idempotency key and moves the wallets; returns its id.
+    """`post_all` for one entry: its id, or None on a repeat of `key`."""
+    return post_all(session, [Entry(kind, key, about, sides, corrects_id, facts)], now=now).get(key)
 
-    A repeat of `key` writes nothing and returns None. Wallet accounts must be locked. Sides of zero are left out.
-    The database checks at commit that the entry balances.
+
+def post_all(session: Session, entries: Sequence[Entry], *, now: datetime) -> dict[str, UUID]:
+    """Writes balanced entries in their order, each under its idempotency key, and moves the wallets; ids by key.
+
+    A repeat of a key writes nothing and is left out. Wallet accounts must be locked. Sides of zero are left out.
+    The database checks at commit that each entry balances.
     """
-    used = [side for side in sides if side.amount != 0]
-    assert sum(side.amount for side in used) == 0, "an entry balances"
-    entry_id = _claim_key(session, kind, key, about, now, corrects_id, facts)
-    if entry_id is None:
-        return None
-    session.execute(insert(Posting), [_posting_row(side, entry_id) for side in used])
-    session.flush()
-    return entry_id
+    assert all(sum(side.amount for side in entry.sides) == 0 for entry in entries), "an entry balances"
+    rows = [_entry_row(entry, now) for entry in entries]
+    written = insert_all(session, JournalEntry, rows, once_by="idempotency_key")
+    posted = {row["id"]: entry for row, entry in zip(rows, entries, strict=True) if row["id"] in written}
+    sides = [(side, entry_id) for entry_id, entry in posted.items() for side in entry.sides if side.amount]
+    insert_all(session, Posting, [_posting_row(side, entry_id) for side, entry_id in sides])
+    update_all(session, LedgerAccount, _moved([side.account for side, _ in sides]))
+    return {entry.key: entry_id for entry_id, entry in posted.items()}
 
 
-def is_booked(session: Session, key: str) -> bool:
-    """Whether an entry stands under this key. Ask with the wallet locked: then the answer stays true."""
-    return session.scalar(select(JournalEntry.id).where(JournalEntry.idempotency_key == key)) is not None
-
-
-def _claim_key(
-    session: Session,
-    kind: EntryKind,
-    key: str,
-    about: Reference,
-    now: datetime,
-    corrects_id: UUID | None,
-    facts: dict[str, Any],
-) -> UUID | None:
-    """Inserts the entry unless its key is known. A concurrent holder of the key is waited for."""
-    row = {
+def _entry_row(entry: Entry, now: datetime) -> dict[str, Any]:
+    return {
         "id": new_id(),
-        "kind": kind,
-        "idempotency_key": key,
-        "reference_kind": about.kind,
-        "reference_id": about.id,
-        "corrects_id": corrects_id,
+        "kind": entry.kind,
+        "idempotency_key": entry.key,
+        "reference_kind": entry.about.kind,
+        "reference_id": entry.about.id,
+        "corrects_id": entry.corrects_id,
         "happened_at": now,
-        "facts": facts,
+        "facts": entry.facts,
     }
-    statement = upsert(JournalEntry).values(row).on_conflict_do_nothing(index_elements=["idempotency_key"])
-    return session.scalar(statement.returning(JournalEntry.id))
+
+
+def booked(session: Session, keys: Iterable[str]) -> set[str]:
+    """Those keys under which an entry stands. Ask with the wallets locked: then the answer stays true."""
+    statement = select(JournalEntry.idempotency_key).where(JournalEntry.idempotency_key.in_(list(keys)))
+    return set(session.scalars(statement))
 
 
 def _posting_row(side: Side, entry_id: UUID) -> dict[str, Any]:
@@ -189,15 +229,25 @@ def _posting_row(side: Side, entry_id: UUID) -> dict[str, Any]:
     }
     if account.customer_id is None:
         return row
-    account.sequence += 1
-    account.balance += side.amount
-    account.chain_hash = chain_hash(
+    sequence, balance = account.sequence + 1, account.balance + side.amount
+    head = chain_hash(
         account.chain_hash,
         account_id=account.id,
-        sequence=account.sequence,
+        sequence=sequence,
         entry_id=entry_id,
         amount=side.amount,
         currency=account.currency,
-        balance_after=account.balance,
+        balance_after=balance,
     )
-    return {**row, "sequence": account.sequence, "balance_after": account.balance, "chain_hash": account.chain_hash}
+    # Written by `update_all`, for all accounts at once, and not by the session's own flush.
+    for name, value in (("sequence", sequence), ("balance", balance), ("chain_hash", head)):
+        set_committed_value(account, name, value)
+    return {**row, "sequence": sequence, "balance_after": balance, "chain_hash": head}
+
+
+def _moved(accounts: Iterable[LedgerAccount]) -> list[dict[str, Any]]:
+    wallets = {account.id: account for account in accounts if account.customer_id is not None}
+    return [
+        {"id": each.id, "balance": each.balance, "sequence": each.sequence, "chain_hash": each.chain_hash}
+        for each in wallets.values()
+    ]

@@ -15,7 +15,7 @@ from portal.notices.wording.phrases import NOTHING, UNKNOWN, When, fill
 from portal.web.languages import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-TELLING = {"tell", "send_mail", "mail_owners"}
+TELLING = {"tell", "send_mail", "mail_owners", "Telling"}
 TELLING_WITHIN = {"_tell", "_send", "_mail"}
 """How packages name their own short form of the above: a code is one of its plain arguments."""
 
