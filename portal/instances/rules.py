@@ -48,9 +48,35 @@ def can_restart(instance: Instance) -> bool:
     return can_stop(instance) and instance.state in (RUNNING, ERROR)
 
 
+def can_resize(instance: Instance) -> bool:
+    """May it be given another size? It has run, and nobody else is changing what it is. Broken is no hindrance:
+    more memory may be just what it lacks."""
+    return can_delete(instance) and _is_customers(instance) and instance.update_from_version is None
+
+
+def is_resizing(instance: Instance) -> bool:
+    """It is being given another size, and has neither come up with it nor been stopped since."""
+    return instance.resized_from_cpu_millicores is not None
+
+
+def can_update(instance: Instance) -> bool:
+    """As `can_restart`, and nobody else is changing what it is."""
+    return can_restart(instance) and instance.update_from_version is None and not is_resizing(instance)
+
+
+def can_configure(instance: Instance) -> bool:
+    """May its variables and domains be changed? As long as it exists, even before it is paid again."""
+    return instance.fenced_at is None and _has_run(instance)
+
+
 def can_read_logs(instance: Instance) -> bool:
     """There may be a pod to ask."""
     return instance.fenced_at is None and instance.state != PENDING
+
+
+def can_see_use(instance: Instance) -> bool:
+    """It has run, so that there is something to show."""
+    return instance.fenced_at is None and _has_run(instance)
 
 
 def can_see_credentials(instance: Instance) -> bool:

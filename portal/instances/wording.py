@@ -37,6 +37,14 @@ EVENTS: dict[str, Any] = {
     "restart_requested": _l("You restarted it"),
     "suspended": _l("Its subscription was suspended"),
     "resumed": _l("Its subscription goes on"),
+    "resize_started": _l("Its plan was changed; it is given its new size"),
+    "resize_undone": _l("The change of plan did not work out; it gets its former size back"),
+    "volume_grown": _l("Its volume has grown; no data was moved"),
+    "volume_stays_larger": _l("Its volume had grown already and stays that large, at no cost"),
+    "update_requested": _l("You asked for its update"),
+    "updated": _l("It was updated"),
+    "update_failed": _l("The update did not come up"),
+    "roll_back_started": _l("We went back to the version before"),
     "stopped": _l("It has stopped; its data stays"),
     "outage": _l("It does not come up"),
     "failed": _l("It could not be set up"),
@@ -67,6 +75,7 @@ REASONS: dict[str, Any] = {
 OTHER_REASON = _l("Something broke on our side.")
 
 PHASES = {
+    "RESIZING": Shown(_l("Changing size"), "progress", "busy"),
     "STARTING": Shown(_l("Starting"), "progress", "busy"),
     "STOPPING": Shown(_l("Stopping"), "progress", "busy"),
     "DELETING": Shown(_l("Being deleted"), "trash", "busy"),
@@ -129,7 +138,7 @@ def progress(instance: Instance) -> list[Step]:
 
 def history(instance: Instance) -> list[Step]:
     """Everything that ever happened, newest first. Needs `events` loaded."""
-    tone = {"failed": "failed", "outage": "failed"}
+    tone = {"failed": "failed", "outage": "failed", "update_failed": "failed"}
     return [
         Step(EVENTS.get(event.code, event.code), tone.get(event.code, "done"), event.happened_at, _detail(event))
         for event in reversed(instance.events)
@@ -157,4 +166,6 @@ def _trouble(events: Sequence[InstanceEvent]) -> Any:
 
 
 def _detail(event: InstanceEvent) -> Any:
-    return reason(event.parameters.get("reason")) if event.code in ("failed", "outage") else ""
+    if event.code == "updated":
+        return event.parameters.get("version", "")
+    return reason(event.parameters.get("reason")) if event.code in ("failed", "outage", "update_failed") else ""

@@ -22,8 +22,11 @@ LINES: dict[str, Any] = {
     "renewal": _l("%(app)s %(plan)s, renewed, %(from)s to %(to)s"),
     "setup_fee": _l("Setup of %(app)s %(plan)s, once"),
     "upgrade": _l("Upgrade of %(app)s to %(plan)s, %(from)s to %(to)s"),
+    "unused_value": _l("Unused part of %(app)s %(plan)s, counted"),
+    "upgrade_refund": _l("%(app)s could not be upgraded: price given back"),
     "provisioning_refund": _l("%(app)s could not be started: price given back"),
     "refund": _l("%(app)s: price given back"),
+    "cancellation_refund": _l("%(app)s cancelled: unused days given back"),
 }
 """`from` and `to` are days as ISO text."""
 

@@ -19,9 +19,18 @@ from portal.provisioning.manifests import (
     MANAGED_KINDS,
     ManagedKind,
     certificate_secret_name,
+    claim_name,
     instance_selector,
 )
-from portal.provisioning.observed import ClusterEvent, Snapshot, read_deployment, read_event, read_pod
+from portal.provisioning.observed import (
+    Claim,
+    ClusterEvent,
+    Snapshot,
+    read_claim,
+    read_deployment,
+    read_event,
+    read_pod,
+)
 
 log = structlog.get_logger()
 
@@ -62,6 +71,29 @@ def observe(namespace: str, name: str, instance_id: UUID) -> Snapshot:
     except Missing:
         return Snapshot(None, tuple(map(read_pod, pods)))
     return Snapshot(read_deployment(body), tuple(map(read_pod, pods)))
+
+
+def grow_claim(manifest: Manifest) -> Claim:
+    """Asks for a volume as large as the manifest says, if it is smaller; returns it as it is then. It never shrinks.
+
+    The storage driver does the work later: `Claim.grown` tells. `Refused` where the StorageClass cannot expand.
+    """
+    link, metadata = connection(), manifest["metadata"]
+    path = _path(CLAIM, metadata["namespace"], metadata["name"])
+    found = link.call("GET", path).json
+    if read_claim(found).asked_gib >= read_claim(manifest).asked_gib:
+        return read_claim(found)
+    spec = manifest["spec"] | {"storageClassName": found["spec"].get("storageClassName")}
+    query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+    return read_claim(link.call("PATCH", path, query=query, body=manifest | {"spec": spec}, content_type=APPLY).json)
+
+
+def observe_claim(namespace: str, name: str) -> Claim | None:
+    """The volume of an instance as it is now; None when it is not there."""
+    try:
+        return read_claim(connection().call("GET", _path(CLAIM, namespace, claim_name(name))).json)
+    except Missing:
+        return None
 
 
 def read_log(namespace: str, instance_id: UUID, *, container: str, lines: int = 200) -> str:
@@ -138,9 +170,10 @@ def _apply_one(link: Connection, manifest: Manifest) -> None:
         link.call("PATCH", path, query=query, body=manifest, content_type=APPLY)
     except Missing as error:  # the namespace: it was there a moment ago
         raise ClusterUnavailable(error="the namespace is gone") from error
-    except Refused as error:
-        # A claim's size and class are fixed once it is made: an operator's new StorageClass is for new instances.
-        if not (kind is CLAIM and error.details.get("status") == 422 and _exists(link, path)):
+    except Refused:
+        # A claim's class is fixed once it is made (an operator's new StorageClass is for new instances), and its size
+        # is `grow_claim`'s affair: to roll out, it is enough that it is there.
+        if not (kind is CLAIM and _exists(link, path)):
             raise
 
 

@@ -72,6 +72,20 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A volume: how large it was asked to be, and how large it is by now. GiB, begun ones not counted."""
+
+    asked_gib: int
+    has_gib: int
+    waits_for_pod: bool = False  # the disk has grown; its file system follows when a pod next mounts it
+
+    @property
+    def grown(self) -> bool:
+        """As large as asked, as far as it depends on us."""
+        return self.has_gib >= self.asked_gib or self.waits_for_pod
+
+
+@dataclass(frozen=True)
 class ClusterEvent:
     """Something Kubernetes noted about an instance's objects."""
 
@@ -107,6 +121,14 @@ def read_pod(body: Json) -> Pod:
         unschedulable=placed.get("status") == "False" and placed.get("reason") == "Unschedulable",
         containers=tuple(_read_container(one) for one in statuses),
     )
+
+
+def read_claim(body: Json) -> Claim:
+    """A claim as the server shows it, or a manifest of one."""
+    status = body.get("status") or {}
+    waits = _condition(status, "FileSystemResizePending").get("status") == "True"
+    asked = body["spec"]["resources"]["requests"]["storage"]
+    return Claim(_gib(asked), _gib((status.get("capacity") or {}).get("storage", "0")), waits)
 
 
 def read_event(body: Json) -> ClusterEvent:
@@ -147,3 +169,15 @@ def _create_failure(status: Json) -> str:
 
 def _condition(status: Json, kind: str) -> Json:
     return next((one for one in status.get("conditions") or [] if one.get("type") == kind), {})
+
+
+SUFFIXES = {
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
+    "P": 10**15,
+}  # fmt: skip
+
+
+def _gib(quantity: str) -> int:
+    """Whole GiB of a quantity such as `10Gi`, `10240Mi` or `10737418240`."""
+    digits = quantity.rstrip("KMGTPkim")
+    return int(float(digits) * SUFFIXES.get(quantity.removeprefix(digits), 1)) // 2**30

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
@@ -15,6 +17,21 @@ log = structlog.get_logger()
 
 TIMEOUT = urllib3.Timeout(connect=3.05, read=5)
 NO_PROBE = "none"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one question at an address brought."""
+
+    answered: bool
+    took_ms: int
+
+
+def look(address: str) -> Look:
+    """`answers`, and how long it took."""
+    begun = time.monotonic_ns()
+    answered = answers(address)
+    return Look(answered, (time.monotonic_ns() - begun) // 1_000_000)
 
 
 def answers(address: str) -> bool:

@@ -87,6 +87,14 @@ def judge(
     return Verdict(outcome, steps, trouble.code, trouble.parameters)
 
 
+def is_replaced(snapshot: Snapshot, wanted: Wanted) -> bool:
+    """The cluster works on what is wanted, and nothing made for an earlier wish is left, healthy or not."""
+    deployment = snapshot.deployment
+    if deployment is None or not (_is_ours(deployment, wanted) and _is_observed(deployment)):
+        return False
+    return all(pod.template == deployment.template for pod in snapshot.pods)
+
+
 def find_trouble(snapshot: Snapshot) -> Trouble | None:
     """What keeps the pods from running, the gravest first; None when nothing shows."""
     pods = snapshot.current_pods

@@ -36,6 +36,7 @@ AILMENTS = {
     "slow-start": "every start takes `seconds` (default 60) longer",
     "initializing": "the init container never ends",
     "claim-pending": "a PersistentVolumeClaim that is never bound (matches the claim's own name)",
+    "claim-stuck": "a PersistentVolumeClaim that never becomes larger (matches the claim's own name)",
 }
 
 

@@ -36,7 +36,7 @@ _CA_NOTE = (
 def tick(cluster: Cluster) -> None:
     """Looks at everything; not when nothing has changed since it last had nothing to do, and no claim waits."""
     before = cluster.store.version
-    waiting = any(claim["status"]["phase"] == "Pending" for claim in cluster.store.list(CLAIMS))
+    waiting = any(_is_waiting(claim) for claim in cluster.store.list(CLAIMS))
     if before == cluster.housekept_version and not waiting:
         return
     _look_at_everything(cluster)
@@ -191,6 +191,9 @@ def _look_at_claim(cluster: Cluster, claim: Object) -> None:
     if _has(claim, protection) and not deletion.is_claim_in_use(cluster, claim):
         deletion.drop_finalizer(cluster, CLAIMS, claim, protection)
         return
+    if claim["status"]["phase"] == "Bound":
+        _grow(cluster, claim)
+        return
     if claim["status"]["phase"] != "Pending" or cluster.faults.of_pod(claim, "claim-pending"):
         return
     name = claim["spec"]["storageClassName"]
@@ -203,6 +206,20 @@ def _look_at_claim(cluster: Cluster, claim: Object) -> None:
             events.record(cluster, (CLAIMS, claim), "ProvisioningFailed", message, component=component, warning=True)
         return
     _bind(cluster, claim)
+
+
+def _grow(cluster: Cluster, claim: Object) -> None:
+    """What the storage driver does some time after a larger claim was accepted."""
+    if not _is_waiting(claim) or cluster.faults.of_pod(claim, "claim-stuck"):
+        return
+    claim["status"]["capacity"]["storage"] = claim["spec"]["resources"]["requests"]["storage"]
+    cluster.store.update(CLAIMS, claim)
+
+
+def _is_waiting(claim: Object) -> bool:
+    """For its volume, or for a larger one."""
+    has = (claim["status"].get("capacity") or {}).get("storage")
+    return has is None or quantities.parse(has) < quantities.parse(claim["spec"]["resources"]["requests"]["storage"])
 
 
 def _bind(cluster: Cluster, claim: Object) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -219,9 +219,18 @@ def roll_out_key(instance: Instance) -> str:
     return f"{instance.deadline_at.timestamp():.6f}" if instance.deadline_at else "settled"
 
 
-def want(session: Session, instance: Instance, wanted: WantedState, code: str, *, now: datetime) -> Instance:
-    """Wants something else of a locked instance: a new roll-out begins, named `code` on the timeline."""
-    instance.wanted, instance.deadline_at = wanted, now + _timeout()
+def want(
+    session: Session,
+    instance: Instance,
+    wanted: WantedState,
+    code: str,
+    *,
+    now: datetime,
+    within: timedelta | None = None,
+) -> Instance:
+    """Wants something else of a locked instance: a new roll-out begins, named `code` on the timeline, to end
+    `within` the usual time or another."""
+    instance.wanted, instance.deadline_at = wanted, now + (within or _timeout())
     instance.failure_code, instance.failure_parameters = None, {}
     if wanted == WantedState.RUNNING and instance.state != InstanceState.PROVISIONING:
         _move(instance, InstanceState.PROVISIONING)
@@ -239,6 +248,7 @@ def _settle(instance: Instance, state: InstanceState) -> None:
         _move(instance, state)
     instance.deadline_at = None
     instance.failure_code, instance.failure_parameters = None, {}
+    instance.resized_from_cpu_millicores = instance.resized_from_memory_mib = None
 
 
 def _move(instance: Instance, to: InstanceState) -> None:

@@ -92,6 +92,7 @@ def permissions(instance: Instance) -> dict[str, bool]:
         "restart": rules.can_restart(instance),
         "delete": rules.can_delete(instance),
         "logs": rules.can_read_logs(instance),
+        "use": rules.can_see_use(instance),
         "credentials": rules.can_see_credentials(instance),
     }
 
@@ -140,6 +141,8 @@ def _phase(instance: Instance) -> str:
         return InstanceState.TERMINATED if instance.cleaned_up_at else "DELETING"
     if instance.fenced_at is not None or instance.deadline_at is None or instance.state == InstanceState.ERROR:
         return instance.state
+    if rules.is_resizing(instance):
+        return "RESIZING"
     if wanted.replicas_of(instance) == 0:
         return "STOPPING"
     return "STARTING" if instance.ready_at else InstanceState.PROVISIONING

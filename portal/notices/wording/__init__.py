@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from portal.notices.wording.account import ACCOUNT
 from portal.notices.wording.apps import APPS
+from portal.notices.wording.cancellations import CANCELLATIONS
 from portal.notices.wording.documents import DOCUMENTS
+from portal.notices.wording.health import HEALTH
 from portal.notices.wording.money import MONEY
 from portal.notices.wording.phrases import UNKNOWN as UNKNOWN
 from portal.notices.wording.phrases import Said, Wording, fill
+from portal.notices.wording.upkeep import UPKEEP
+from portal.notices.wording.upgrades import UPGRADES
 
-WORDINGS: dict[str, Wording] = {**ACCOUNT, **MONEY, **DOCUMENTS, **APPS}
+WORDINGS: dict[str, Wording] = {**ACCOUNT, **MONEY, **DOCUMENTS, **APPS, **UPGRADES, **CANCELLATIONS, **HEALTH, **UPKEEP}
 
 
 def word(code: str, parameters: dict[str, object]) -> Said:

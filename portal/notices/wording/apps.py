@@ -110,6 +110,15 @@ APPS: dict[str, Wording] = {
     "instance_deleted": Wording(
         _l("%(app)s was deleted"),
         [
+            _l("%(name)s and all its data were deleted as you asked."),
+            _l("Its subscription goes on with your other apps. No money moved."),
+        ],
+        Link("instances.listing", _l("See my apps")),
+        {**APP, "amount": 0},
+    ),
+    "instance_deleted_last": Wording(
+        _l("%(app)s was deleted"),
+        [
             _l("%(name)s and all its data were deleted as you asked, and its subscription has ended."),
             GIVEN_BACK,
             _l("Nothing more will be charged for it."),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from flask import current_app
-from flask_babel import format_datetime
+from flask_babel import format_datetime, format_timedelta
 from flask_babel import lazy_gettext as _l
 from werkzeug.routing import BuildError
 
@@ -18,7 +18,8 @@ from portal.core.money import format_money, rupiah
 log = structlog.get_logger()
 
 AMOUNTS = {"amount", "balance", "price", "debt", "debt_paid", "missing", "setup_fee", "expected", "credited"}
-"""Parameters that are whole rupiah; names ending in `_at` are instants, `reason` is a code of `REASONS`."""
+"""Parameters that are whole rupiah. Names ending in `_at` are instants, in `_minutes` durations; `reason` is a code of
+`REASONS`."""
 
 NOTHING = "–"
 
@@ -84,10 +85,12 @@ REASONS: dict[str, Any] = {
     "config_missing": _l("a setting it needs was missing, which is our mistake"),
     "address_silent": _l("it runs, but its public address did not answer"),
     "app_unknown": _l("we no longer know how to set it up, which is our mistake"),
+    "volume_cannot_grow": _l("its volume could not be made larger"),
     # Why a subscription could not be started: codes of the refusals themselves.
     "QUOTA_EXCEEDED": _l("the last slot of the plan went meanwhile"),
     "INSUFFICIENT_CREDIT": _l("the credit did not cover the price"),
     "DUPLICATE_SUBSCRIPTION": _l("you have this app already"),
+    "UPGRADE_REQUIRED": _l("you have this app already, in a lower plan"),
     "PRICE_CHANGED": _l("its price changed meanwhile"),
     "PLAN_NOT_SOLD": _l("the plan is no longer sold"),
 }
@@ -118,6 +121,8 @@ def show(name: str, value: Any) -> str:
         return format_money(rupiah(value))
     if name.endswith("_at") and isinstance(value, str):
         return f"{format_datetime(datetime.fromisoformat(value), 'd MMM y HH:mm')} WIB"
+    if name.endswith("_minutes") and isinstance(value, int):
+        return format_timedelta(timedelta(minutes=value), threshold=1)
     if name == "reason":
         return str(REASONS.get(str(value), OTHER_REASON))
     return str(value)

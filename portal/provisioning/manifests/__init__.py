@@ -10,6 +10,8 @@ Order matters twice: apply in the order given, delete in the reverse order of `M
 from portal.provisioning.manifests.generated import generate_secrets
 from portal.provisioning.manifests.instance import (
     certificate_secret_name,
+    claim_manifest,
+    claim_name,
     instance_manifests,
     instance_selector,
     shown_credentials,
@@ -28,6 +30,8 @@ __all__ = [
     "ManagedKind",
     "NamespaceSpec",
     "certificate_secret_name",
+    "claim_manifest",
+    "claim_name",
     "generate_secrets",
     "instance_manifests",
     "instance_selector",

@@ -48,6 +48,16 @@ def certificate_secret_name(instance_name: str, domain: str = "") -> str:
     return f"{instance_name}-tls-{hashlib.sha256(domain.encode()).hexdigest()[:10]}"
 
 
+def claim_name(instance_name: str) -> str:
+    """What its PersistentVolumeClaim is called."""
+    return f"{instance_name}-data"
+
+
+def claim_manifest(spec: InstanceSpec, settings: ClusterSettings) -> Manifest:
+    """Its volume alone, in the wanted size."""
+    return _claim(spec, settings)
+
+
 def shown_credentials(spec: InstanceSpec, template: AppTemplate) -> list[tuple[Credential, str]]:
     """Each credential of the template with its value for this instance, for the instance page alone."""
     values = spec.placeholder_values()
@@ -92,11 +102,7 @@ def _claim(spec: InstanceSpec, settings: ClusterSettings) -> Manifest:
     }
     if settings.storage_class:
         claim["storageClassName"] = settings.storage_class
-    return _object(spec, "v1", "PersistentVolumeClaim", _claim_name(spec)) | {"spec": claim}
-
-
-def _claim_name(spec: InstanceSpec) -> str:
-    return f"{spec.name}-data"
+    return _object(spec, "v1", "PersistentVolumeClaim", claim_name(spec.name)) | {"spec": claim}
 
 
 def _deployment(spec: InstanceSpec, template: AppTemplate, *, checksum: str) -> Manifest:
@@ -112,7 +118,7 @@ def _deployment(spec: InstanceSpec, template: AppTemplate, *, checksum: str) -> 
         "selector": {"matchLabels": _identity(spec)},
         "template": {
             "metadata": {"labels": _labels(spec), "annotations": annotations},
-            "spec": pod_spec(spec, template, claim_name=_claim_name(spec)),
+            "spec": pod_spec(spec, template, claim_name=claim_name(spec.name)),
         },
     }
     return _object(spec, "apps/v1", "Deployment", spec.name) | {"spec": deployment}
