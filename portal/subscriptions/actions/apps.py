@@ -19,12 +19,14 @@ from portal.instances import actions as instances
 from portal.instances.models import Instance
 from portal.notices import actions as notices
 from portal.subscriptions import rules
+from portal.subscriptions.actions.cancelling import end_at_once
 from portal.subscriptions.actions.living import live
 from portal.subscriptions.actions.refunding import Refund, refund_everything
 from portal.subscriptions.actions.subscribing import sold_plan, start_instance
 from portal.subscriptions.errors import NoRoomForInstance, SubscriptionNotFound
 from portal.subscriptions.models import EndReason, Subscription
 from portal.subscriptions.rules.life import ended, life_of
+from portal.subscriptions.rules.refunds import Agreed
 from portal.wallet.ledger import lock_wallet
 
 
@@ -122,27 +124,36 @@ def _unclean_instances(session: Session, subscription_id: UUID) -> set[UUID]:
     return set(session.scalars(statement))
 
 
-def delete_instance(session: Session, instance_id: UUID, *, now: datetime) -> bool:
+def delete_instance(session: Session, instance_id: UUID, *, agreed: Agreed | None = None, now: datetime) -> bool:
     """Ends an app for good, at the customer's word: its data goes, and with the last one the subscription ends now,
-    without a refund.
+    by the same refund rule as `cancel_now`; `agreed` is the refund that was shown (None: what is due).
 
-    False, and no change, on a repeat. The slot is freed once the cluster confirms the clean-up.
+    False, and no change, on a repeat. The slot is freed once the cluster confirms the clean-up. Raises
+    `RefundChanged`, `PlanChangeUnderWay`.
     """
     subscription = _locked_of_instance(session, instance_id)
-    instance = instances.locked(session, instance_id)
-    if not instances.fence(session, instance_id, now=now):
+    last, refund = is_last(session, subscription, instance_id), Refund()
+    if last:
+        refund = end_at_once(session, subscription, EndReason.DELETED, agreed=agreed, now=now)
+    elif not instances.fence(session, instance_id, now=now):
         return False
-    if subscription.live and not instances_present(session, subscription.id):
-        _end(subscription, EndReason.DELETED, now=now)
+    instance = instances.locked(session, instance_id)
     notices.tell(
         session,
         customer_id=subscription.customer_id,
-        code="instance_deleted",
-        parameters={"app": instance.service_name, "name": instance.name},
+        code="instance_deleted_last" if last else "instance_deleted",
+        parameters={"app": instance.service_name, "name": instance.name, "amount": refund.amount},
         unique_key=f"instance_deleted:{instance_id}",
         now=now,
+        document_id=refund.credit_note_id,
     )
     return True
+
+
+def is_last(session: Session, subscription: Subscription, instance_id: UUID) -> bool:
+    """Whether a live subscription ends with this app. Only who holds the subscription fences its apps."""
+    statement = select(Instance.id).where(Instance.subscription_id == subscription.id, Instance.fenced_at.is_(None))
+    return subscription.live and session.scalars(statement).all() == [instance_id]
 
 
 def _locked_of_instance(session: Session, instance_id: UUID) -> Subscription:

@@ -168,7 +168,7 @@ def try_to_pay(life: Life, *, balance: int, now: datetime) -> Turn | None:
     return None
 
 
-def may_resume_by_itself(life: Life) -> bool:
+def may_resume_by_itself(life: Life | Subscription) -> bool:
     """Suspended only because the credit was short."""
     unpaid = life.status == SUSPENDED and life.suspend_reason == SuspendReason.UNPAID
     return unpaid and life.auto_renew and life.cancel_requested_at is None
