@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from fractions import Fraction
@@ -35,6 +36,7 @@ _WHY_CONFIG_KEY = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
     f"or 'key-name', regex used for validation is '{_CONFIG_KEY}')"
 )
+_WHY_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 _PVC_IMMUTABLE = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
 )
@@ -138,6 +140,62 @@ def _ingress(obj: Object) -> Causes:
             if not path.get("pathType"):
                 causes.append(required(f"{field}.pathType", "pathType must be specified"))
     return causes
+
+
+def _network_policy(obj: Object) -> Causes:
+    causes: Causes = []
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for index, rule in enumerate(obj["spec"].get(direction) or []):
+            field = f"spec.{direction}[{index}]"
+            for number, port in enumerate(rule.get("ports") or []):
+                causes += _policy_ports(port, f"{field}.ports[{number}]")
+            for number, peer in enumerate(rule.get(peers) or []):
+                causes += _address_block(peer.get("ipBlock") or {}, f"{field}.{peers}[{number}].ipBlock")
+    return causes
+
+
+def _policy_ports(ports: dict[str, Any], field: str) -> Causes:
+    """A port, a named port, or the range from `port` to `endPort`."""
+    begin, end = ports.get("port"), ports.get("endPort")
+    if not isinstance(begin, int):
+        why = "may not be specified when `port` is " + ("not specified" if begin is None else "non-numeric")
+        return [] if end is None else [bad_value(f"{field}.endPort", end, why)]
+    numbers = {"port": begin} if end is None else {"port": begin, "endPort": end}
+    causes = [
+        bad_value(f"{field}.{name}", number, "must be between 1 and 65535, inclusive")
+        for name, number in numbers.items()
+        if not 1 <= number <= 65535
+    ]
+    if end is not None and end < begin:
+        causes.append(bad_value(f"{field}.endPort", end, "must be greater than or equal to `port`"))
+    return causes
+
+
+def _address_block(block: dict[str, Any], field: str) -> Causes:
+    named = {f"{field}.except[{index}]": cidr for index, cidr in enumerate(block.get("except") or [])}
+    every = ({f"{field}.cidr": block["cidr"]} if block else {}) | named
+    causes = [bad_value(name, cidr, _WHY_CIDR) for name, cidr in every.items() if _network(cidr) is None]
+    if causes:
+        return causes
+    return [
+        bad_value(name, cidr, "must be a strict subset of `cidr`")
+        for name, cidr in named.items()
+        if not _is_strictly_within(_network(cidr), _network(block["cidr"]))
+    ]
+
+
+def _network(cidr: str) -> Any:
+    try:
+        return ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return None
+
+
+def _is_strictly_within(inner: Any, outer: Any) -> bool:
+    """As Go sees it, which takes an IPv4-mapped IPv6 address for IPv4."""
+    if inner.version == 6 and inner.network_address.ipv4_mapped is not None:
+        return False
+    return inner.version == outer.version and inner != outer and inner.subnet_of(outer)
 
 
 def _deployment(obj: Object) -> Causes:
@@ -244,6 +302,7 @@ _CHECKS = {
     "PersistentVolumeClaim": _claim,
     "Service": _service,
     "Ingress": _ingress,
+    "NetworkPolicy": _network_policy,
     "Deployment": _deployment,
     "Pod": _pod,
 }

@@ -1,11 +1,13 @@
 """What must not get out, and what must not get in: secrets, rights, network, and the worker's own role."""
 
 import base64
+import ipaddress
 import itertools
 import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -131,8 +133,42 @@ def test_the_namespace_is_walled():
     assert {"10.0.0.0/8", "169.254.0.0/16", "203.0.113.0/24"} <= set(four["except"])
     assert all(":" not in cidr for cidr in four["except"])
     assert all(":" in cidr for cidr in six["except"])
+    assert {"64:ff9b::/96", "fc00::/7"} <= set(six["except"])
     [rule] = policies["allow-ingress-controller"]["ingress"]
     assert rule["ports"] == [{"protocol": "TCP", "port": "http"}]
+
+
+def internet() -> dict[str, Any]:
+    [policy] = [m for m in namespace_manifests(NAMESPACE, CLUSTER) if m["metadata"]["name"] == "allow-internet"]
+    [rule] = policy["spec"]["egress"]
+    return rule
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "0.0.0.0", "255.255.255.255", "224.0.0.1",
+        "::1", "fd00:ec2::254", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2002:a9fe:a9fe::1", "ff02::1",
+    ],
+)  # fmt: skip
+def test_no_app_reaches_a_clouds_own_services_by_any_way_round(address):
+    there = ipaddress.ip_address(address)
+    for block in (peer["ipBlock"] for peer in internet()["to"]):
+        inside = there in ipaddress.ip_network(block["cidr"])
+        assert not inside or any(there in ipaddress.ip_network(cidr) for cidr in block["except"])
+
+
+@pytest.mark.parametrize(
+    ("protocol", "port", "is_open"),
+    [
+        ("TCP", 25, False), ("TCP", 24, True), ("TCP", 26, True), ("TCP", 443, True), ("TCP", 587, True),
+        ("TCP", 65535, True), ("UDP", 443, True), ("UDP", 123, True),
+    ],
+)  # fmt: skip
+def test_an_app_reaches_every_port_but_that_of_mail_servers(protocol, port, is_open):
+    ranges = internet()["ports"]
+    reached = [r for r in ranges if r["protocol"] == protocol and r["port"] <= port <= r["endPort"]]
+    assert bool(reached) == is_open
 
 
 # Generated secrets

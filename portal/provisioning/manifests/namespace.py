@@ -14,17 +14,38 @@ Manifest = dict[str, Any]
 SOLVER_CPU_MILLICORES = 100
 SOLVER_MEMORY_MIB = 64
 
-#: Addresses that are nobody's on the internet, or a cloud's metadata service: never for customers.
-#: Source: RFC 1918, RFC 6598, RFC 3927, RFC 1122, RFC 4193, RFC 4291
+#: Addresses that are nobody's on the internet, that lead back to such addresses, or a cloud's own services on every
+#: machine: never for customers. IPv4-mapped IPv6 is missing: it is never on the wire, and the API server refuses it.
+#: Source: RFC 6890 with the registries it keeps, RFC 6052 and 8215 (NAT64), RFC 3056 (6to4),
+#: https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 FORBIDDEN_CIDRS = (
+    "0.0.0.0/8",
     "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
     "100.64.0.0/10",
-    "169.254.0.0/16",
     "127.0.0.0/8",
+    "168.63.129.16/32",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "::1/128",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "2002::/16",
     "fc00::/7",
     "fe80::/10",
+    "ff00::/8",
+)
+
+#: Everything but port 25: mail sent straight to others' servers is spam, and gets the cluster's addresses block-listed.
+#: Apps hand their mail to a provider at 465 or 587. A policy can only allow, hence two ranges.
+INTERNET_PORTS = (
+    {"protocol": "TCP", "port": 1, "endPort": 24},
+    {"protocol": "TCP", "port": 26, "endPort": 65535},
+    {"protocol": "UDP", "port": 1, "endPort": 65535},
 )
 
 
@@ -100,7 +121,8 @@ def _to_internet(settings: ClusterSettings) -> Manifest:
         {"ipBlock": {"cidr": "0.0.0.0/0", "except": _of_version(4, forbidden)}},
         {"ipBlock": {"cidr": "::/0", "except": _of_version(6, forbidden)}},
     ]
-    return {"policyTypes": ["Egress"], "egress": [{"to": blocks}]}
+    ports = [dict(ports) for ports in INTERNET_PORTS]
+    return {"policyTypes": ["Egress"], "egress": [{"to": blocks, "ports": ports}]}
 
 
 def _of_version(version: int, cidrs: Iterable[str]) -> list[str]:

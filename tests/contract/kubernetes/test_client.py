@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,43 @@ def test_a_conflict_without_force_is_an_exception_with_causes(api: Api) -> None:
         api.apps.patch_namespaced_deployment("n8n-abc123", NAMESPACE, body, **(options | {"force": False}))
     assert raised.value.status == 409
     assert ".spec.replicas" in raised.value.body
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "why"),
+    [
+        ({"ports": [{"port": 26, "endPort": 25}]}, "ports[0].endPort", "greater than or equal to `port`"),
+        ({"ports": [{"port": 1, "endPort": 65536}]}, "ports[0].endPort", "between 1 and 65535"),
+        ({"ports": [{"port": 0}]}, "ports[0].port", "between 1 and 65535"),
+        ({"ports": [{"port": "http", "endPort": 90}]}, "ports[0].endPort", "when `port` is non-numeric"),
+        ({"ports": [{"endPort": 90}]}, "ports[0].endPort", "when `port` is not specified"),
+        ({"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["fc00::/7"]}}]}, "except[0]", "strict subset"),
+        ({"to": [{"ipBlock": {"cidr": "::/0", "except": ["::ffff:0:0/96"]}}]}, "except[0]", "strict subset"),
+        ({"to": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}, "ipBlock.cidr", "valid CIDR"),
+    ],
+)
+def test_a_network_policy_of_impossible_ports_or_addresses_is_refused(
+    api: Api, rule: Any, field: str, why: str
+) -> None:
+    """Source: kubernetes/kubernetes, pkg/apis/networking/validation/validation.go"""
+    with pytest.raises(ApiException) as raised:
+        api.networking.patch_namespaced_network_policy("p", NAMESPACE, policy(rule), **APPLY)
+    assert raised.value.status == 422
+    [cause] = json.loads(raised.value.body)["details"]["causes"]
+    assert cause["field"].startswith("spec.egress[0].")
+    assert cause["field"].endswith(field)
+    assert why in cause["message"]
+
+
+def test_a_network_policy_may_open_a_range_of_ports(api: Api) -> None:
+    body = policy({"ports": [{"protocol": "TCP", "port": 26, "endPort": 65535}]})
+    made = api.networking.patch_namespaced_network_policy("p", NAMESPACE, body, **APPLY)
+    assert made.spec.egress[0].ports[0].end_port == 65535
+
+
+def policy(rule: dict[str, Any]) -> dict[str, Any]:
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": spec}
 
 
 def test_the_clients_watch_follows_a_rollout(api: Api, cluster: Cluster) -> None:
