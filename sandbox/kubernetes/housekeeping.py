@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import admission, deletion, events, quantities
 from .kinds import (
-    ALL,
     BY_KEY,
     CLAIMS,
     CONFIG_MAPS,
@@ -50,9 +49,9 @@ def _look_at_everything(cluster: Cluster) -> None:
         else:
             _furnish(cluster, namespace["metadata"]["name"])
     _collect_garbage(cluster)
-    for claim in cluster.store.list(CLAIMS):
+    for claim in cluster.rest.awake(CLAIMS):
         _look_at_claim(cluster, copy.deepcopy(claim))
-    for quota in cluster.store.list(QUOTAS):
+    for quota in cluster.rest.awake(QUOTAS):
         _count(cluster, copy.deepcopy(quota))
 
 
@@ -152,8 +151,10 @@ def _remaining_finalizers(left: dict[Resource, list[Object]]) -> list[tuple[str,
 
 
 def _collect_garbage(cluster: Cluster) -> None:
-    owners = {obj["metadata"]["uid"]: obj for obj in cluster.store.objects.values()}
-    for (resource_key, _, _), obj in list(cluster.store.objects.items()):
+    """Owner and owned live in one namespace, so only those that are awake matter."""
+    awake = {key: obj for key, obj in cluster.store.objects.items() if not cluster.rest.is_at_rest(key[1])}
+    owners = {obj["metadata"]["uid"]: obj for obj in awake.values()}
+    for (resource_key, _, _), obj in awake.items():
         references = obj["metadata"].get("ownerReferences", [])
         living = [owners[ref["uid"]] for ref in references if ref["uid"] in owners]
         is_abandoned = references and not living
@@ -161,9 +162,11 @@ def _collect_garbage(cluster: Cluster) -> None:
         if is_abandoned or is_going_first:
             policy = "Foreground" if is_going_first and resource_key != PODS.key else "Background"
             deletion.delete(cluster, BY_KEY[resource_key], obj, policy)
-    for resource in ALL:
-        for obj in cluster.store.list(resource):
-            _finish_policy(cluster, resource, obj)
+    for (resource_key, namespace, name), obj in awake.items():
+        if obj["metadata"].get("deletionTimestamp"):
+            current = cluster.store.get(BY_KEY[resource_key], namespace, name)
+            if current is not None:
+                _finish_policy(cluster, BY_KEY[resource_key], current)
 
 
 def _finish_policy(cluster: Cluster, resource: Resource, obj: Object) -> None:

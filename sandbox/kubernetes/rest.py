@@ -27,7 +27,10 @@ class Rest:
 
     def awake(self, resource: Resource) -> list[Object]:
         """The objects of a kind that a controller must look at."""
-        return [one for one in self._cluster.store.list(resource) if one["metadata"]["namespace"] not in self._at_rest]
+        return [one for one in self._cluster.store.list(resource) if not self.is_at_rest(one["metadata"]["namespace"])]
+
+    def is_at_rest(self, namespace: str) -> bool:
+        return namespace in self._at_rest
 
     def look(self) -> None:
         """Once per tick: who woke up, who has come to rest. A switch that is turned wakes everybody."""
