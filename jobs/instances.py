@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from config import settings
 from portal.core import clock, outbox
 from portal.core.db import db, transaction
-from portal.instances import actions, queries, rules, wanted
+from portal.instances import actions, queries, rules, versions, wanted
 from portal.instances.errors import UnknownApp
 from portal.instances.models import Instance
 from portal.notices import actions as notices
@@ -29,6 +29,7 @@ from portal.provisioning.errors import ClusterUnavailable, Refused
 from portal.provisioning.reconcile import Outcome, Verdict
 from portal.provisioning.turns import turn
 from portal.subscriptions import actions as subscriptions
+from portal.subscriptions.models import PlanChangeStatus
 
 TURN_PAUSE = timedelta(seconds=2)
 
@@ -230,6 +231,9 @@ def _record_ready(session: Session, instance_id: UUID, verdict: Verdict, *, now:
     if actions.mark_ready(session, instance, now=now):
         address = wanted.address_of(instance.name)
         _tell(session, instance, "instance_ready", f"instance_ready:{instance.id}", now=now, address=address)
+    if actions.finish_update(session, instance, now=now):
+        key = f"instance_updated:{instance.id}:{now.timestamp():.6f}"
+        _tell(session, instance, "instance_updated", key, now=now, version=instance.version)
     return None
 
 
@@ -245,12 +249,29 @@ def _fail(session: Session, instance: Instance, code: str, parameters: dict[str,
     if rules.is_first_roll_out(instance):
         subscriptions.fail_provisioning(session, instance.id, code=code, parameters=parameters, now=now)
         return
+    key = actions.roll_out_key(instance)
     instance = actions.locked(session, instance.id)
+    if instance.fenced_at is not None or actions.roll_out_key(instance) != key:
+        return  # another wish meanwhile: its own looks tell how that goes
     if wanted.replicas_of(instance) == 0:
         return  # a stop or a suspension that the cluster delays is no outage
-    if instance.fenced_at is None and actions.mark_outage(session, instance, code=code, parameters=parameters, now=now):
-        key = f"instance_outage:{instance.id}:{actions.roll_out_key(instance)}"
-        _tell(session, instance, "instance_outage", key, now=now, reason=code)
+    if instance.update_from_version is not None and versions.is_to_blame(code):
+        _roll_back(session, instance, code, parameters, now=now)
+    elif _is_news(session, instance, actions.mark_outage(session, instance, code=code, parameters=parameters, now=now)):
+        _tell(session, instance, "instance_outage", f"instance_outage:{instance.id}:{key}", now=now, reason=code)
+
+
+def _is_news(session: Session, instance: Instance, fresh: bool) -> bool:
+    """A change of plan that does not come up is undone, and the customer is told of that alone."""
+    change = subscriptions.change_under_way(session, instance.subscription_id) if fresh else None
+    return fresh and (change is None or change.status != PlanChangeStatus.RESIZING)
+
+
+def _roll_back(session: Session, instance: Instance, code: str, parameters: dict[str, Any], *, now: datetime) -> None:
+    failed, key = instance.version, f"instance_update_failed:{instance.id}:{actions.roll_out_key(instance)}"
+    actions.roll_back_update(session, instance, code=code, parameters=parameters, now=now)
+    facts = {"version": failed, "former_version": instance.version, "reason": code}
+    _tell(session, instance, "instance_update_failed", key, now=now, **facts)
 
 
 def _tell(

@@ -165,6 +165,7 @@ class Surroundings:
     def _sandbox_cluster(self) -> dict[str, str]:
         return {
             "KUBECONFIG": str(self.kubeconfig),
+            "CLUSTER_STORAGE_CLASS": "expandable",
             "APPS_DOMAIN": "apps.localhost",
             "APPS_PUBLIC_SCHEME": "http",
             "APPS_PUBLIC_PORT": str(self.sandbox_port),

@@ -50,6 +50,7 @@ def surroundings(server: SandboxServer) -> dict[str, str]:
         "MIDTRANS_SNAP_JS_URL": f"{server.url}/midtrans/snap/snap.js",
         "MIDTRANS_TIMEOUT_S": "2",
         "KUBECONFIG": str(server.kubeconfig),
+        "CLUSTER_STORAGE_CLASS": "expandable",
         "CLUSTER_TIMEOUT_S": "2",
         "SMTP_URL": f"smtp://127.0.0.1:{server.smtp_port}",
         "APPS_DOMAIN": "apps.localhost",

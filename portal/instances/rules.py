@@ -61,7 +61,12 @@ def is_resizing(instance: Instance) -> bool:
 
 def can_update(instance: Instance) -> bool:
     """As `can_restart`, and nobody else is changing what it is."""
-    return can_restart(instance) and instance.update_from_version is None and not is_resizing(instance)
+    return can_restart(instance) and not is_updating(instance) and not is_resizing(instance)
+
+
+def is_updating(instance: Instance) -> bool:
+    """An update is neither completed nor taken back yet, perhaps because the app was stopped meanwhile."""
+    return instance.update_from_version is not None
 
 
 def can_configure(instance: Instance) -> bool:

@@ -24,6 +24,9 @@ PLAN: dict[str, Any] = {
 
 STOP_PLAN: dict[str, Any] = {"applied": _l("Ask the app to finish"), "stopped": _l("Wait until it has ended")}
 
+BEGINNINGS = ("_requested", "_started", "variables_saved", "suspended", "resumed")
+"""How the codes end that begin a roll-out."""
+
 EVENTS: dict[str, Any] = {
     "ordered": _l("You ordered it"),
     "provisioning_started": _l("We began to set it up"),

@@ -23,8 +23,8 @@ from portal.instances.actions.suspending import resume, suspend
 from portal.instances.actions.updating import finish_update, roll_back_update, update
 
 __all__ = [
-    "begin_roll_out", "close_resting", "complete_secrets", "create", "fence", "finish_update", "forget_former_size", "locked",
-    "mark_cleaned_up", "mark_outage", "mark_ready", "mark_step", "mark_stopped", "present", "record_checks",
-    "record_event", "record_unclear", "record_volume", "resize", "restart", "resume", "roll_back_update", "roll_out_key",
-    "start", "stop", "suspend", "update", "want_volume",
+    "begin_roll_out", "close_resting", "complete_secrets", "create", "fence", "finish_update", "forget_former_size",
+    "locked", "mark_cleaned_up", "mark_outage", "mark_ready", "mark_step", "mark_stopped", "present",
+    "record_checks", "record_event", "record_unclear", "record_volume", "resize", "restart", "resume",
+    "roll_back_update", "roll_out_key", "start", "stop", "suspend", "update", "want_volume",
 ]  # fmt: skip

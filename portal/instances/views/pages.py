@@ -14,10 +14,11 @@ from config import settings
 from portal.accounts.models import Customer
 from portal.catalog.app_templates import AppTemplate, Localized
 from portal.catalog.placeholders import secrets_in
-from portal.instances import queries, rules, wanted, wording
+from portal.instances import queries, rules, versions, wanted, wording
 from portal.instances.apps import app_template
 from portal.instances.errors import UnknownApp
 from portal.instances.models import Instance, InstanceState
+from portal.instances.versions import Update
 from portal.provisioning.manifests import shown_credentials
 from portal.subscriptions.models import SubscriptionCharge
 from portal.web.states import Shown, shown
@@ -58,6 +59,7 @@ def instance_page(session: Session, instance: Instance, customer: Customer, *, n
         "open_door": _open_door(instance, app, customer),
         "first_steps": [localized(step) for step in app.first_steps] if app else [],
         "can": permissions(instance),
+        "update": offered_update(instance),
     }
 
 
@@ -92,6 +94,8 @@ def permissions(instance: Instance) -> dict[str, bool]:
         "restart": rules.can_restart(instance),
         "delete": rules.can_delete(instance),
         "logs": rules.can_read_logs(instance),
+        "update": rules.can_update(instance),
+        "configure": rules.can_configure(instance),
         "use": rules.can_see_use(instance),
         "credentials": rules.can_see_credentials(instance),
     }
@@ -108,6 +112,12 @@ def template_of(instance: Instance) -> AppTemplate | None:
         return app_template(instance.service_slug)
     except UnknownApp:
         return None
+
+
+def offered_update(instance: Instance) -> Update | None:
+    """The update to offer; None as well when the app's template is gone or the app is ending."""
+    app = template_of(instance)
+    return versions.next_update(instance, app) if app and instance.fenced_at is None else None
 
 
 def icon_of(slug: str) -> str:
@@ -149,7 +159,7 @@ def _phase(instance: Instance) -> str:
 
 
 def _begun_at(instance: Instance) -> datetime:
-    begun = [event.happened_at for event in instance.events if event.code.endswith(("_requested", "_started"))]
+    begun = [event.happened_at for event in instance.events if event.code.endswith(wording.BEGINNINGS)]
     return max(begun, default=instance.created_at)
 
 

@@ -14,10 +14,21 @@ from portal.notices.wording.health import HEALTH
 from portal.notices.wording.money import MONEY
 from portal.notices.wording.phrases import UNKNOWN as UNKNOWN
 from portal.notices.wording.phrases import Said, Wording, fill
-from portal.notices.wording.upkeep import UPKEEP
 from portal.notices.wording.upgrades import UPGRADES
+from portal.notices.wording.upkeep import UPKEEP
+from portal.notices.wording.waitlist import WAITLIST
 
-WORDINGS: dict[str, Wording] = {**ACCOUNT, **MONEY, **DOCUMENTS, **APPS, **UPGRADES, **CANCELLATIONS, **HEALTH, **UPKEEP}
+WORDINGS: dict[str, Wording] = {
+    **ACCOUNT,
+    **MONEY,
+    **DOCUMENTS,
+    **APPS,
+    **UPGRADES,
+    **CANCELLATIONS,
+    **HEALTH,
+    **UPKEEP,
+    **WAITLIST,
+}
 
 
 def word(code: str, parameters: dict[str, object]) -> Said:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
-from portal.notices.wording.apps import GIVEN_BACK, SUBSCRIPTION
+from portal.notices.wording.apps import GIVEN_BACK, SUBSCRIPTION, TAKEN
 from portal.notices.wording.money import WALLET
 from portal.notices.wording.phrases import Wording
 
@@ -53,6 +53,15 @@ CANCELLATIONS: dict[str, Wording] = {
         ],
         SUBSCRIPTION,
         AT_THE_END,
+    ),
+    "subscription_resumed": Wording(
+        _l("%(app)s is coming back"),
+        [
+            TAKEN,
+            _l("It is started just as it was, and paid until %(ends_at)s. From then on it renews by itself."),
+        ],
+        SUBSCRIPTION,
+        {**AT_THE_END, "plan": "Basic", "amount": 25_000},
     ),
     "trial_started": Wording(
         _l("Your trial of %(app)s has begun"),

@@ -10,7 +10,6 @@ Order matters twice: apply in the order given, delete in the reverse order of `M
 from portal.provisioning.manifests.generated import generate_secrets
 from portal.provisioning.manifests.instance import (
     certificate_secret_name,
-    claim_manifest,
     claim_name,
     instance_manifests,
     instance_selector,
@@ -30,7 +29,6 @@ __all__ = [
     "ManagedKind",
     "NamespaceSpec",
     "certificate_secret_name",
-    "claim_manifest",
     "claim_name",
     "generate_secrets",
     "instance_manifests",

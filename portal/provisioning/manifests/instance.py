@@ -53,11 +53,6 @@ def claim_name(instance_name: str) -> str:
     return f"{instance_name}-data"
 
 
-def claim_manifest(spec: InstanceSpec, settings: ClusterSettings) -> Manifest:
-    """Its volume alone, in the wanted size."""
-    return _claim(spec, settings)
-
-
 def shown_credentials(spec: InstanceSpec, template: AppTemplate) -> list[tuple[Credential, str]]:
     """Each credential of the template with its value for this instance, for the instance page alone."""
     values = spec.placeholder_values()

@@ -23,6 +23,7 @@ from portal.subscriptions.actions.cancelling import end_at_once
 from portal.subscriptions.actions.living import live
 from portal.subscriptions.actions.refunding import Refund, refund_everything
 from portal.subscriptions.actions.subscribing import sold_plan, start_instance
+from portal.subscriptions.actions.under_way import refuse_during_change
 from portal.subscriptions.errors import NoRoomForInstance, SubscriptionNotFound
 from portal.subscriptions.models import EndReason, Subscription
 from portal.subscriptions.rules.life import ended, life_of
@@ -36,7 +37,7 @@ def add_instance(
     """One more app under the same subscription, up to its plan's `max_instances`; costs nothing more.
 
     `running` is how many the customer saw when pressing: a repeat of the press finds another number and is refused
-    with `NoRoomForInstance`, like one beyond the limit.
+    with `NoRoomForInstance`, like one beyond the limit. `PlanChangeUnderWay` while its size would be in doubt.
     """
     customer = session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     switches.refuse_when_on(session, switches.Switch.NO_PROVISIONING)
@@ -44,6 +45,7 @@ def add_instance(
     subscription = session.scalar(statement.with_for_update(key_share=True).execution_options(populate_existing=True))
     if subscription is None:
         raise SubscriptionNotFound
+    refuse_during_change(session, subscription.id)
     plan = sold_plan(session, subscription.plan_id, still_sold=False)
     present = instances_present(session, subscription.id)
     if running != present or not rules.may_add_instance(subscription.status, present=present, most=plan.max_instances):

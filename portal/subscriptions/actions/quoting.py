@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from config import settings
 from portal.catalog.errors import PlanNotSold
 from portal.catalog.models import Interval, Plan
 from portal.core.ids import new_id
@@ -28,7 +29,7 @@ UNTAKEN = (PlanChangeStatus.QUOTED, PlanChangeStatus.LAPSED)
 def quote(
     session: Session, subscription_id: UUID, customer_id: UUID, to_plan_id: UUID, interval: str, *, now: datetime
 ) -> PlanChange:
-    """What a change to that plan and interval costs now, kept for `changes.QUOTE_LIVES`; an earlier quote lapses.
+    """What a change to that plan and interval costs now, kept for `quote_minutes`; an earlier quote lapses.
 
     Takes nothing: neither credit nor slot. Raises `SubscriptionNotFound`, `PlanNotSold`, `NotAnUpgrade` and
     `CannotChangePlan` with its hurdle.
@@ -101,7 +102,7 @@ def _quoted(
         period_ends_at=parts.period_ends_at,
         status=PlanChangeStatus.QUOTED,
         quoted_at=now,
-        expires_at=min(now + changes.QUOTE_LIVES, subscription.period_ends_at),
+        expires_at=min(now + timedelta(minutes=settings().quote_minutes), subscription.period_ends_at),
     )
 
 

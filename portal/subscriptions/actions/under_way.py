@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, exists, select
 from sqlalchemy.orm import Session
 
+from portal.core.outbox import OutboxMessage
 from portal.subscriptions.errors import PlanChangeUnderWay
 from portal.subscriptions.models import UNDER_WAY, PlanChange
 
@@ -23,7 +24,7 @@ def change_under_way(session: Session, subscription_id: UUID) -> PlanChange | No
     return session.scalar(statement.execution_options(populate_existing=True))
 
 
-def changing(session: Session, subscription_ids: Iterable[UUID]) -> set[UUID]:
+def under_change(session: Session, subscription_ids: Iterable[UUID]) -> set[UUID]:
     """Which of these subscriptions have a change under way: time must leave them alone."""
     statement = select(PlanChange.subscription_id).where(
         PlanChange.subscription_id.in_(list(subscription_ids)), PlanChange.status.in_(UNDER_WAY)
@@ -36,3 +37,14 @@ def refuse_during_change(session: Session, subscription_id: UUID) -> None:
     change = change_under_way(session, subscription_id)
     if change is not None:
         raise PlanChangeUnderWay(subscription_id=subscription_id, change_id=change.id)
+
+
+def forgotten(session: Session) -> list[UUID]:
+    """Changes under way that no queued work will look at again: its attempts were used up."""
+    queued = exists().where(
+        OutboxMessage.name == "plan_changes.carry_out",
+        OutboxMessage.arguments["change_id"].astext == cast(PlanChange.id, String),
+        OutboxMessage.done_at.is_(None),
+        OutboxMessage.failed_at.is_(None),
+    )
+    return list(session.scalars(select(PlanChange.id).where(PlanChange.status.in_(UNDER_WAY), ~queued)))

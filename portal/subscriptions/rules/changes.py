@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from portal.catalog.models import Interval, Plan
+from portal.instances.models import Instance
+from portal.instances.rules import is_resizing
 from portal.subscriptions.models import UNDER_WAY, PlanChange, PlanChangeStatus, Subscription, SubscriptionStatus
 from portal.subscriptions.rules.proration import is_upgrade
-
-QUOTE_LIVES = timedelta(minutes=15)
 
 QUOTED, RESIZING, ROLLING_BACK, DONE, ROLLED_BACK, LAPSED = PlanChangeStatus
 
@@ -84,6 +84,18 @@ def is_stale(change: PlanChange, subscription: Subscription, *, now: datetime) -
     quoted = (change.from_plan_id, change.from_interval, change.from_price, change.period_number)
     present = (subscription.plan_id, subscription.interval, subscription.price, subscription.period_number)
     return change.status != PlanChangeStatus.QUOTED or now >= change.expires_at or quoted != present
+
+
+def failure(apps: Iterable[Instance], *, late: bool) -> str | None:
+    """Why the apps of a change will not run in their new size; None as long as they may, or when they do."""
+    waiting = [app for app in apps if is_resizing(app)]
+    broken = next((app.failure_code for app in waiting if app.failure_code is not None), None)
+    return broken or ("not_ready_in_time" if waiting and late else None)
+
+
+def all_resized(apps: Iterable[Instance]) -> bool:
+    """Each runs in its new size, or was stopped and will start with it."""
+    return not any(is_resizing(app) for app in apps)
 
 
 def needs_cluster(change: PlanChange) -> bool:
