@@ -27,6 +27,10 @@ PROMISES = {
         SELECT 'subscription ' || s.id || ' is in period ' || s.period_number || ', charged ' || count(c.id)
         FROM subscription s LEFT JOIN subscription_charge c ON c.subscription_id = s.id AND c.kind <> 'UPGRADE'
         GROUP BY s.id HAVING count(c.id) <> s.period_number""",
+    "whoever may have a slot waits for none": """
+        SELECT 'plan ' || p.id || ' has ' || (p.slots_total - p.slots_used) || ' free' FROM plan p
+        WHERE p.slots_used < p.slots_total AND p.active
+          AND EXISTS (SELECT 1 FROM waitlist_entry w WHERE w.plan_id = p.id AND w.status = 'WAITING')""",
     "whoever pays has an app, and nobody else": """
         SELECT 'subscription ' || s.id || ' ' || s.status || ' has ' || count(i.id) || ' apps' FROM subscription s
         LEFT JOIN instance i ON i.subscription_id = s.id AND i.fenced_at IS NULL

@@ -5,12 +5,18 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from bench.year.people import Person
-from portal.catalog.models import Plan
+from portal.catalog.models import Interval, Plan
 from portal.core import clock
 from portal.core.db import db, transaction
+from portal.core.money import rupiah
 from portal.instances import actions as instances
 from portal.instances.models import Instance, WantedState
 from portal.subscriptions import actions
+from portal.subscriptions.actions import cancelling, changing, resuming
+from portal.subscriptions.models import ENDED, Subscription, SubscriptionStatus
+
+ACTIVE, SUSPENDED = SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED
+LIVE = Subscription.status.not_in(ENDED)
 
 
 def stop_app(person: Person) -> None:
@@ -38,9 +44,70 @@ def delete_app(person: Person) -> None:
 
 
 def buy_another(person: Person) -> None:
-    plans = db.session().scalars(sa.select(Plan.id).where(Plan.active, Plan.plan_type == "BASIC")).all()
+    statement = sa.select(Plan.id).where(Plan.active, Plan.plan_type == "BASIC").order_by(Plan.id)
+    plans = db.session().scalars(statement).all()
     db.session.close()
     person.want(person.chance.choice(plans))
+
+
+def upgrade(person: Person) -> None:
+    """To any other plan or interval of the same service: what is no upgrade is refused."""
+    subscription = person.some_subscription(Subscription.status == ACTIVE)
+    statement = sa.select(Plan.id).where(Plan.service_id == subscription.service_id, Plan.active).order_by(Plan.id)
+    to_plan = person.chance.choice(db.session().scalars(statement).all())
+    db.session.close()
+    interval = Interval.YEARLY if person.chance.random() < 0.2 else Interval(subscription.interval)
+    customer_id, now = subscription.customer_id, clock.now()
+    with transaction() as session:
+        change = changing.quote(session, subscription.id, customer_id, to_plan, interval, now=now)
+    person.afford(change.total_money)
+    with transaction() as session:
+        changing.confirm(session, change.id, customer_id, now=clock.now())
+
+
+def cancel_at_the_end(person: Person) -> None:
+    subscription = person.some_subscription(LIVE)
+    with transaction() as session:
+        cancelling.request_cancellation(session, subscription.id, subscription.customer_id, now=clock.now())
+
+
+def think_again(person: Person) -> None:
+    subscription = person.some_subscription(LIVE, Subscription.cancel_requested_at.is_not(None))
+    with transaction() as session:
+        cancelling.undo_cancellation(session, subscription.id, subscription.customer_id, now=clock.now())
+
+
+def cancel_at_once(person: Person) -> None:
+    subscription = person.some_subscription(LIVE)
+    with transaction() as session:
+        cancelling.cancel_now(session, subscription.id, subscription.customer_id, now=clock.now())
+
+
+def stop_renewing(person: Person) -> None:
+    _switch(person, Subscription.auto_renew, on=False)
+
+
+def renew_again(person: Person) -> None:
+    _switch(person, sa.not_(Subscription.auto_renew), on=True)
+
+
+def _switch(person: Person, condition: sa.ColumnElement[bool], *, on: bool) -> None:
+    subscription = person.some_subscription(LIVE, condition)
+    with transaction() as session:
+        cancelling.set_auto_renew(session, subscription.id, subscription.customer_id, on=on, now=clock.now())
+
+
+def keep_alive_first(person: Person) -> None:
+    subscription = person.some_subscription(LIVE)
+    with transaction() as session:
+        cancelling.set_order(session, subscription.id, subscription.customer_id, place=1, now=clock.now())
+
+
+def resume(person: Person) -> None:
+    subscription = person.some_subscription(Subscription.status == SUSPENDED)
+    person.afford(rupiah(subscription.next_price or subscription.price))
+    with transaction() as session:
+        resuming.resume(session, subscription.id, subscription.customer_id, now=clock.now())
 
 
 CHOICES = (
@@ -49,4 +116,12 @@ CHOICES = (
     (0.001, restart_app),
     (0.0002, delete_app),
     (0.0008, buy_another),
+    (0.002, upgrade),
+    (0.0006, cancel_at_the_end),
+    (0.002, think_again),
+    (0.0003, cancel_at_once),
+    (0.0005, stop_renewing),
+    (0.003, renew_again),
+    (0.0005, keep_alive_first),
+    (0.004, resume),
 )

@@ -17,7 +17,7 @@ from portal.catalog.models import Interval, Plan, PlanPrice, Service
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import PortalError
-from portal.core.money import rupiah
+from portal.core.money import Money, rupiah
 from portal.instances.models import Instance
 from portal.payments import actions as payments
 from portal.payments.actions import TopUp
@@ -26,8 +26,9 @@ from portal.payments.gateways import Order
 from portal.payments.models import Payment, PaymentAttempt
 from portal.payments.registry import gateway_named
 from portal.subscriptions import actions, intents, queries
-from portal.subscriptions.actions import Purchase
-from portal.subscriptions.models import ENDED, Subscription, SubscriptionStatus
+from portal.subscriptions.actions import Purchase, waiting
+from portal.subscriptions.models import ENDED, Subscription, SubscriptionStatus, WaitlistEntry, WaitlistStatus
+from portal.subscriptions.queries import Offer
 from portal.subscriptions.rules import Obstacle, top_up_for
 from portal.wallet.queries import available
 from sandbox.midtrans.gateway import Refused
@@ -101,8 +102,36 @@ class Person:
                 purchase = Purchase(plan_id, interval, offer.quote.total, uuid4().hex)
                 actions.subscribe(session, self._id, purchase, now=clock.now())
             self.town.tally["bought from credit"] += 1
+        elif offer.obstacle is Obstacle.SOLD_OUT:
+            self._wait_in_line(offer)
         else:
             self.town.tally[f"could not buy: {offer.obstacle}"] += 1
+
+    def _wait_in_line(self, offer: Offer) -> None:
+        """Half of them want the slot as soon as there is one, and set the money aside if they have it."""
+        automatic = self.chance.random() < 0.5 and offer.quote.balance >= offer.quote.total
+        with transaction() as session:
+            waiting.join(
+                session, self._id, offer.plan.id, interval=offer.interval, automatic=automatic,
+                agreed_total=offer.quote.total, now=clock.now(),
+            )  # fmt: skip
+        self.town.tally["waits in line"] += 1
+
+    def take_what_is_offered(self) -> None:
+        """Buys what a place in line brought, if the credit is there; else pays for it."""
+        statement = sa.select(WaitlistEntry).where(
+            WaitlistEntry.customer_id == self._id, WaitlistEntry.status == WaitlistStatus.OFFERED
+        )
+        offered = self._one_of(db.session().scalars(statement).all())
+        if offered.resumes_id is None:
+            self.want(offered.plan_id)
+
+    def afford(self, total: Money) -> None:
+        """Pays in what is missing, now and in full; the next attempt will find it."""
+        balance = available(db.session(), self._id)
+        db.session.close()
+        if balance < total and not self.open_payments:
+            self.ask_to_pay(max(10_000, (total - balance).amount))
 
     def pay_what_is_due(self) -> None:
         """Tops up what the next renewals cost, by habit."""
@@ -255,6 +284,8 @@ class Crowd:
                 person.attempt(Person.settle_payments)
             elif person.chance.random() < 0.25:
                 person.attempt(Person.pay_what_is_due)
+            elif person.chance.random() < 0.1:
+                person.attempt(Person.take_what_is_offered)
             person.change_something()
 
     def _sign_up(self, person: Person) -> None:
