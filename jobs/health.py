@@ -1,63 +1,108 @@
-"""Are the apps well? Asks every running app's public address, several at a time, and notes what answered."""
+"""Are the apps well? Asks every running app's public address, several at a time, and notes what answered.
+
+Nothing is restarted because of a silence. When most apps are silent together the way to them is broken: then the
+operator is told, and no customer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 from flask import Flask, current_app
 
+from jobs import operator
 from portal.core import clock
 from portal.core.db import db, transaction
-from portal.instances import actions, queries, wanted
+from portal.instances import actions, checks, history, wanted
+from portal.instances.checks import Check, Due
 from portal.provisioning import cluster, probe
 from portal.provisioning.errors import ClusterUnavailable, Refused
 
 log = structlog.get_logger()
 
-AT_ONCE = 8
+AT_ONCE = 16
 BATCH = 200
 
 
-def check_apps() -> str:
-    """Every five minutes. An address that is silent is noted and shown; nothing is restarted because of it."""
-    _look_at_cluster()
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    asked = silent = 0
-    for batch in _batches():
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = list(pool.map(lambda name: _answers(app, name), batch.values()))
-        with transaction() as session:
-            for instance_id, answered in zip(batch, answers, strict=True):
-                actions.record_health(session, instance_id, answered=answered, now=clock.now())
-        asked, silent = asked + len(batch), silent + answers.count(False)
+def check_apps() -> dict[str, int]:
+    """Every five minutes: one round of questions, its history, its outages, and who hears of them."""
+    begun = clock.now()
+    cluster_away = not _cluster_answers()
+    found, widespread = _ask_all()
+    silent = sum(not check.answered for check in found)
+    unclear = widespread or (cluster_away and silent > 0)
+    with transaction() as session:
+        was_unclear = history.is_unclear(session)
+    told = _record(found, unclear=unclear, begun=begun)
+    if unclear or was_unclear:
+        _tell_operator(len(found), silent, unclear=unclear, was_unclear=was_unclear, cluster_away=cluster_away)
     if silent:
-        log.warning("health.silent", asked=asked, silent=silent)
-    return f"{asked} asked, {silent} silent"
+        log.warning("health.silent", asked=len(found), silent=silent, unclear=unclear)
+    return {"asked": len(found), "silent": silent, "told": told, "unclear": int(unclear)}
 
 
-def _look_at_cluster() -> None:
+def _cluster_answers() -> bool:
     """The operator hears of a cluster that does not answer even when nothing is being set up."""
     try:
         cluster.check_health()
     except (ClusterUnavailable, Refused) as error:
         log.error("health.cluster_down", code=error.code, **error.details)
+        return False
+    return True
 
 
-def _batches() -> Iterator[dict[UUID, str]]:
-    """Names of running apps by id, a batch at a time; no transaction stays open between two."""
+def _ask_all() -> tuple[list[Check], bool]:
+    """What every app answered, and whether the silence is widespread; then the rest is not even asked."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    found: list[Check] = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for batch in _batches():
+            found += pool.map(lambda due: _ask(app, due), batch)
+            if checks.is_widespread(found):
+                return found, True
+    return found, False
+
+
+def _batches() -> Iterator[list[Due]]:
+    """Running apps, a batch at a time; no transaction stays open between two."""
     after = UUID(int=0)
     while True:
-        batch = queries.running_after(db.session(), after, limit=BATCH)
+        batch = history.due_for_check(db.session(), after, limit=BATCH)
         db.session.close()
         if not batch:
             return
         yield batch
-        after = max(batch)
+        after = batch[-1].id
 
 
-def _answers(app: Flask, name: str) -> bool:
+def _ask(app: Flask, due: Due) -> Check:
     with app.app_context():
-        return probe.answers(wanted.address_of(name))
+        look = probe.look(wanted.address_of(due.name))
+    return Check(due, look.answered, look.took_ms)
+
+
+def _record(found: Sequence[Check], *, unclear: bool, begun: datetime) -> int:
+    """In short transactions. An answer is an answer in any round; a silence counts only in a clear one."""
+    told = 0
+    certain = [check for check in found if check.answered or not unclear]
+    for start in range(0, len(certain), BATCH):
+        with transaction() as session:
+            told += actions.record_checks(session, certain[start : start + BATCH], now=clock.now())
+    with transaction() as session:
+        if unclear:
+            actions.record_unclear(session, asked_before=begun, now=clock.now())
+        actions.close_resting(session, now=clock.now())
+    return told
+
+
+def _tell_operator(asked: int, silent: int, *, unclear: bool, was_unclear: bool, cluster_away: bool) -> None:
+    """At its beginning and at its end, and once a day while it lasts."""
+    facts = {"asked": asked, "silent": silent, "asked_at": clock.now().isoformat()}
+    if not unclear:
+        return operator.tell("apps_answer_again", facts, pause=operator.HOUR)
+    pause = operator.DAY if was_unclear else operator.HOUR
+    return operator.alert("apps_silent", facts | {"cluster_away": int(cluster_away)}, pause=pause)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, request, url_for
+from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -19,14 +19,16 @@ from portal.instances import actions, queries, rules, wording
 from portal.instances.errors import CannotDelete, InstanceNotFound
 from portal.instances.forms import DeletionForm
 from portal.instances.models import Instance
-from portal.instances.views import pages
+from portal.instances.views import pages, updates, use
+from portal.instances.views.blueprint import blueprint
+from portal.instances.views.blueprint import own as _own
 from portal.provisioning import cluster
 from portal.provisioning.errors import ClusterUnavailable, Refused
 from portal.subscriptions import actions as subscriptions
 from portal.web import htmx, limits
 from portal.web.guards import customer
 
-blueprint = Blueprint("instances", __name__)
+__all__ = ["blueprint", "updates", "use"]
 
 
 @blueprint.get("/")
@@ -114,10 +116,6 @@ def confirm_deletion(instance_id: UUID) -> Response:
         )  # fmt: skip
     flash(_("%(name)s is being deleted. Nothing more will be charged for it.", name=instance.name), "success")
     return htmx.leave_for(url_for("instances.listing"))
-
-
-def _own(instance_id: UUID) -> Instance:
-    return queries.of_customer(db.session(), instance_id, customer_id=current_customer().id)
 
 
 def _deletable(instance_id: UUID) -> Instance:
