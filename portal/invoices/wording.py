@@ -20,6 +20,7 @@ LINES: dict[str, Any] = {
     "top_up": _l("Deposit to your prepaid credit"),
     "subscription": _l("%(app)s %(plan)s, %(from)s to %(to)s"),
     "renewal": _l("%(app)s %(plan)s, renewed, %(from)s to %(to)s"),
+    "resumption": _l("%(app)s %(plan)s, resumed, %(from)s to %(to)s"),
     "setup_fee": _l("Setup of %(app)s %(plan)s, once"),
     "upgrade": _l("Upgrade of %(app)s to %(plan)s, %(from)s to %(to)s"),
     "unused_value": _l("Unused part of %(app)s %(plan)s, counted"),

@@ -39,6 +39,7 @@ LINES: dict[str, Any] = {
     "renewal": _l("%(app)s %(plan)s renewed, %(interval)s"),
     "upgrade": _l("%(app)s upgraded to %(plan)s, %(interval)s"),
     "upgrade_refund": _l("%(app)s could not be upgraded: price given back"),
+    "resumption": _l("%(app)s %(plan)s resumed, %(interval)s"),
     "provisioning_refund": _l("%(app)s could not be started: price given back"),
     "refund": _l("%(app)s: price given back"),
     "cancellation_refund": _l("%(app)s cancelled: unused days given back"),

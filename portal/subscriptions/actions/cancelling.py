@@ -18,10 +18,10 @@ from portal.notices import actions as notices
 from portal.subscriptions.actions.living import locked_own
 from portal.subscriptions.actions.refunding import Refund, refund_period
 from portal.subscriptions.actions.suspending import end
+from portal.subscriptions.actions.under_way import refuse_during_change
 from portal.subscriptions.errors import (
     CannotCancelLater,
     CannotSwitchAutoRenew,
-    PlanChangeUnderWay,
     RefundChanged,
     StillBeingSetUp,
     SubscriptionEnded,
@@ -29,9 +29,7 @@ from portal.subscriptions.errors import (
 )
 from portal.subscriptions.models import (
     ENDED,
-    UNDER_WAY,
     EndReason,
-    PlanChange,
     Subscription,
     SubscriptionCharge,
 )
@@ -110,7 +108,7 @@ def end_at_once(
 
     Raises `RefundChanged` when the refund is no longer what was agreed, `PlanChangeUnderWay`.
     """
-    _refuse_plan_change(session, subscription)
+    refuse_during_change(session, subscription.id)
     lock_wallet(session, subscription.customer_id, now=now)
     due = refund_now(session, subscription, now=agreed.quoted_at if agreed else now)
     if agreed and (agreed.refund != due or not agreed.still_stands(now=now, for_at_most=_quotes_hold())):
@@ -169,15 +167,6 @@ def _live_own(session: Session, subscription_id: UUID, customer_id: UUID) -> Sub
     subscription = locked_own(session, subscription_id, customer_id)
     refuse_ended(subscription)
     return subscription
-
-
-def _refuse_plan_change(session: Session, subscription: Subscription) -> None:
-    """A change of plan holds money and a slot of its own until it is done or undone."""
-    statement = select(PlanChange.id).where(
-        PlanChange.subscription_id == subscription.id, PlanChange.status.in_(UNDER_WAY)
-    )
-    if session.scalar(statement.limit(1)) is not None:
-        raise PlanChangeUnderWay
 
 
 def _refuse_first_roll_out(session: Session, subscription: Subscription) -> None:
