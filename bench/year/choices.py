@@ -84,11 +84,11 @@ def cancel_at_once(person: Person) -> None:
 
 
 def stop_renewing(person: Person) -> None:
-    _switch(person, Subscription.auto_renew, on=False)
+    _switch(person, Subscription.auto_renew.is_(True), on=False)
 
 
 def renew_again(person: Person) -> None:
-    _switch(person, sa.not_(Subscription.auto_renew), on=True)
+    _switch(person, Subscription.auto_renew.is_(False), on=True)
 
 
 def _switch(person: Person, condition: sa.ColumnElement[bool], *, on: bool) -> None:
