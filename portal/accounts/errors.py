@@ -20,6 +20,7 @@ NAME_MESSAGES: dict[NameProblem, Any] = {
     NameProblem.EMPTY: _l("Enter your name."),
     NameProblem.TOO_LONG: _l("Use at most 100 characters."),
     NameProblem.UNFIT: _l("Use letters, digits and spaces: no addresses, no special characters."),
+    NameProblem.LINK_LIKE: _l("This looks like a web address. Write a space after the dot."),
 }
 DEPARTURE_MESSAGES: dict[DepartureProblem, Any] = {
     DepartureProblem.LIVE_SUBSCRIPTIONS: _l("Cancel your subscriptions first: apps of yours are still running."),

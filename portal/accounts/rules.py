@@ -23,6 +23,9 @@ RETURN_PATH_LENGTH_MAX = 1000
 LOOKALIKES = str.maketrans("0134578@$!", "oleastbasi")
 # Control characters break mail headers; format characters turn text around or hide it.
 UNFIT_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# Mail programs make a link of `evil.com`, in any script and with any of these dots. One letter before the dot is a
+# title or an initial (M.Si, J.R.R.Tolkien): domains of one letter can hardly be had.
+LINK_LIKE = re.compile(r"[\w-]{2,}[.\u3002\uff0e\uff61][\w-]{2,}")
 
 
 class PasswordProblem(StrEnum):
@@ -37,6 +40,7 @@ class NameProblem(StrEnum):
     EMPTY = "EMPTY"
     TOO_LONG = "TOO_LONG"
     UNFIT = "UNFIT"
+    LINK_LIKE = "LINK_LIKE"
 
 
 class DepartureProblem(StrEnum):
@@ -82,7 +86,7 @@ def name_problem(name: str) -> NameProblem | None:
         return NameProblem.UNFIT
     if not any(character.isalnum() for character in name):
         return NameProblem.UNFIT
-    return None
+    return NameProblem.LINK_LIKE if LINK_LIKE.search(name) else None
 
 
 def normal_phone(text: str) -> str | None:

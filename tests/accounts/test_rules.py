@@ -44,6 +44,9 @@ def test_what_mail_cannot_reach_is_no_address(typed):
         ("O'Brien-Wijaya", None),
         ("阿優", None),
         ("X Æ A-12", None),
+        ("Dr. H. Budi Santoso, M.Si", None),
+        ("R.A.Kartini", None),
+        ("J.R.R.Tolkien", None),
         ("a" * 100, None),
         ("", NameProblem.EMPTY),
         ("   ", NameProblem.EMPTY),
@@ -61,6 +64,12 @@ def test_what_mail_cannot_reach_is_no_address(typed):
         ("ayu@example.com", NameProblem.UNFIT),
         ("...", NameProblem.UNFIT),
         ("\ud800", NameProblem.UNFIT),
+        ("evil.com", NameProblem.LINK_LIKE),
+        ("Claim your prize at bit.ly", NameProblem.LINK_LIKE),
+        ("kaya-raya.co.id", NameProblem.LINK_LIKE),
+        ("EVIL.XN--P1AI", NameProblem.LINK_LIKE),
+        ("жулик.рф", NameProblem.LINK_LIKE),
+        ("evil。com", NameProblem.LINK_LIKE),
     ],
 )
 def test_a_name_is_a_line_of_letters(name, problem):
