@@ -105,6 +105,7 @@ class Settings(BaseSettings):
         "", description="host:port dialled to probe an app; empty: its own address; none: believe the cluster"
     )
     provision_timeout_s: int = Field(300, ge=10, description="longest wait until a new app is ready")
+    update_timeout_s: int = Field(900, ge=10, description="longest wait until an app runs its new version")
     provision_check_interval_s: int = Field(3, ge=1, description="pause between looks at a roll-out")
 
     # --- mail ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ unknown keys; what needs two fields at once is checked in `template_checks`. Rea
 `template_files`.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -22,6 +23,12 @@ NotNegative = Annotated[int, Field(ge=0)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 #: A version tag or a digest is required, and `latest` is refused: what was tested is what runs.
 Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*(:[\w][\w.-]*)(@sha256:[0-9a-f]{64})?$")]
+
+
+def major_version(image: str) -> str:
+    """`11` of `mariadb:11.8.8`; empty when the tag does not begin with a number."""
+    found = re.match(r"v?(\d+)", image.partition("@")[0].rpartition(":")[2])
+    return found.group(1) if found else ""
 
 
 class Frozen(BaseModel):
@@ -189,6 +196,8 @@ class AppTemplate(Frozen):
     icon: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.svg$")]
     featured: bool = False
     version: Text
+    #: Beginnings of the versions that this one can follow directly; empty: any older one.
+    updates_from: tuple[Text, ...] = Field(default=(), strict=False)
     licence: Text
     homepage: Url
     documentation: Url

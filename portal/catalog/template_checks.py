@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portal.catalog.app_templates import AppTemplate, Container, Plan
+from portal.catalog.app_templates import AppTemplate, Container, Plan, major_version
 from portal.catalog.placeholders import secrets_in, unknown_placeholders
 
 Location = tuple[str | int, ...]
@@ -52,6 +52,8 @@ def _images(template: AppTemplate) -> Iterator[Finding]:
     for index, container in enumerate(template.containers):
         if container.image.partition("@")[0].endswith(":latest"):
             yield ("containers", index, "image"), "pin a version: `latest` is another program next week"
+        if container.sidecar and not major_version(container.image):
+            yield ("containers", index, "image"), "a sidecar's tag begins with its major version, which updates keep"
 
 
 def _probed_ports(template: AppTemplate) -> Iterator[Finding]:

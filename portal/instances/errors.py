@@ -24,6 +24,26 @@ class CannotRestart(Conflict):
     message = _l("This app cannot be restarted as it is now. Look at its state, then try again.")
 
 
+class CannotUpdate(Conflict):
+    code = "CANNOT_UPDATE"
+    message = _l("This app cannot be updated as it is now. It must be running, with nothing else being changed.")
+
+
+class UpdateChanged(Conflict):
+    code = "UPDATE_CHANGED"
+    message = _l("Another version is offered now. Look at it again before you update. Nothing was changed.")
+
+
+class UpdateNeedsHelp(Conflict):
+    code = "UPDATE_NEEDS_HELP"
+    message = _l("This update needs a hand of ours. Write to us, and we do it with you. Nothing was changed.")
+
+
+class CannotConfigure(Conflict):
+    code = "CANNOT_CONFIGURE"
+    message = _l("This cannot be changed as the app is now: it is still being set up, or already being removed.")
+
+
 class CannotDelete(Conflict):
     code = "CANNOT_DELETE"
     message = _l("This app cannot be deleted right now: it is still being set up or already being removed.")
