@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level written")
     metrics_token: SecretStr = Field(
-        SecretStr(""), description="bearer token for GET /metrics; empty: loopback callers only"
+        SecretStr(""), description="bearer token for GET /metrics; empty: this machine only, in production nobody"
     )
 
     # --- engines ---------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from portal.core.outbox import OutboxMessage
 from portal.web import metrics
 from portal.web.guards import operator
 
+FORWARDING = {"Forwarded", "Via", "X-Real-Ip"}
 blueprint = Blueprint("health", __name__)
 QUEUE_OLD_AFTER = timedelta(minutes=10)
 SCHEDULER_GONE_AFTER = timedelta(minutes=2)
@@ -48,7 +49,7 @@ def ready() -> Any:
 @blueprint.get("/metrics")
 @operator
 def prometheus() -> Response:
-    """Prometheus text; behind METRICS_TOKEN, or for loopback callers when none is set."""
+    """Prometheus text; behind METRICS_TOKEN, without one for this machine alone, in production for nobody."""
     if not _may_scrape():
         raise NotFound
     body = generate_latest(metrics.all_processes()) + generate_latest(_gauges(db.session()))
@@ -59,7 +60,12 @@ def _may_scrape() -> bool:
     token = settings().metrics_token.get_secret_value()
     if token:
         return same(request.headers.get("Authorization", ""), f"Bearer {token}")
-    return request.remote_addr in ("127.0.0.1", "::1")
+    return not settings().production and request.remote_addr in ("127.0.0.1", "::1") and not _forwarded()
+
+
+def _forwarded() -> bool:
+    """A proxy on this very host calls from loopback too, for whomever it serves."""
+    return any(name in FORWARDING or name.startswith("X-Forwarded-") for name, _ in request.headers)
 
 
 def _database() -> str:
