@@ -133,6 +133,8 @@ def delete_instance(session: Session, instance_id: UUID, *, agreed: Agreed | Non
     False, and no change, on a repeat. The slot is freed once the cluster confirms the clean-up. Raises
     `RefundChanged`, `PlanChangeUnderWay`.
     """
+    customers = select(Customer).join(Instance, Instance.customer_id == Customer.id).where(Instance.id == instance_id)
+    session.scalar(customers.with_for_update(of=Customer, **ROW_LOCK))
     subscription = _locked_of_instance(session, instance_id)
     last, refund = is_last(session, subscription, instance_id), Refund()
     if last:

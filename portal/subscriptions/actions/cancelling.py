@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from config import settings
 from portal.accounts.models import Customer
+from portal.catalog import actions as catalog
 from portal.catalog.models import Service
 from portal.core.db import ROW_LOCK
 from portal.core.money import Money
 from portal.instances.models import Instance
 from portal.notices import actions as notices
+from portal.subscriptions.actions import slots
 from portal.subscriptions.actions.living import locked_own
 from portal.subscriptions.actions.refunding import Refund, refund_period
 from portal.subscriptions.actions.suspending import end
@@ -32,6 +34,7 @@ from portal.subscriptions.models import (
     EndReason,
     Subscription,
     SubscriptionCharge,
+    WaitlistStatus,
 )
 from portal.subscriptions.rules import choices
 from portal.subscriptions.rules.refunds import Agreed, Paid, RefundRule, refund_due
@@ -88,6 +91,7 @@ def cancel_now(
     The slot is freed once the cluster confirms the clean-up. A repeat changes nothing. Raises `SubscriptionEnded`
     when it ended otherwise, `RefundChanged`, `PlanChangeUnderWay`, `StillBeingSetUp`.
     """
+    session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     subscription = locked_own(session, subscription_id, customer_id)
     if subscription.end_reason == EndReason.CANCELLED:
         return subscription
@@ -106,9 +110,11 @@ def end_at_once(
 ) -> Refund:
     """What cancelling now and deleting the last app have in common: the refund, then the end of every app.
 
-    Raises `RefundChanged` when the refund is no longer what was agreed, `PlanChangeUnderWay`.
+    The caller holds the customer and the subscription. Raises `RefundChanged` when the refund is no longer what was
+    agreed, `PlanChangeUnderWay`.
     """
     refuse_during_change(session, subscription.id)
+    _stop_waiting_to_resume(session, subscription, now=now)
     lock_wallet(session, subscription.customer_id, now=now)
     due = refund_now(session, subscription, now=agreed.quoted_at if agreed else now)
     if agreed and (agreed.refund != due or not agreed.still_stands(now=now, for_at_most=_quotes_hold())):
@@ -116,6 +122,16 @@ def end_at_once(
     refund = refund_period(session, subscription, due, code="cancellation_refund", now=now)
     end(session, subscription, reason, now=now)
     return refund
+
+
+def _stop_waiting_to_resume(session: Session, subscription: Subscription, *, now: datetime) -> None:
+    """What ends needs no slot any more: one that was offered to it goes to the next in line."""
+    for entry in slots.of_service(session, subscription.customer_id, subscription.service_id).entries:
+        if entry.resumes_id != subscription.id:
+            continue
+        if entry.holds_slot:
+            catalog.free_slot(session, entry.plan_id)
+        slots.end_entry(session, entry, WaitlistStatus.LEFT, now=now)
 
 
 def _quotes_hold() -> timedelta:

@@ -14,26 +14,17 @@ from sqlalchemy.orm import Session, joinedload
 from portal.accounts.models import Customer
 from portal.catalog.models import Plan
 from portal.core import switches
-from portal.core.clock import today
 from portal.core.db import ROW_LOCK
-from portal.core.ids import new_id
 from portal.core.money import Money
-from portal.invoices import actions as invoices
-from portal.invoices.actions import Line as DocumentLine
-from portal.invoices.actions import split_price
-from portal.invoices.models import Series
 from portal.notices import actions as notices
 from portal.subscriptions.actions import slots
+from portal.subscriptions.actions.charging import Period, charge_all
 from portal.subscriptions.actions.living import live, locked_own
 from portal.subscriptions.actions.suspending import resume_apps
 from portal.subscriptions.errors import CannotResume, PriceChanged
-from portal.subscriptions.models import AttemptOutcome, ChargeKind, RenewalAttempt, Subscription, SubscriptionCharge
+from portal.subscriptions.models import AttemptOutcome, ChargeKind, RenewalAttempt, Subscription
 from portal.subscriptions.rules import choices
 from portal.subscriptions.rules.life import Life, life_of, resumed
-from portal.wallet import actions as wallet
-from portal.wallet.actions import Line
-from portal.wallet.ledger import Reference
-from portal.wallet.models import TransactionType
 
 
 def resume(
@@ -67,10 +58,11 @@ def come_back(session: Session, subscription: Subscription, *, agreed: Money | N
     slots.take(session, subscription.customer_id, plan_id=plan.id, service_id=plan.service_id, now=now, resuming=True)
     setup_fee = first_fee(subscription, plan)
     live(subscription, turn.life)
-    charge = _charge(session, subscription, plan, price, setup_fee=setup_fee, now=now)
-    _note_attempt(session, charge, now=now)
+    period = _period(subscription, plan, price, setup_fee=setup_fee)
+    charge_all(session, [period], now=now)
+    _note_attempt(session, period, now=now)
     resume_apps(session, subscription, now=now)
-    _tell_resumed(session, subscription, plan, charge, now=now)
+    _tell_resumed(session, period, now=now)
 
 
 def price_now(life: Life | Subscription, plan: Plan, *, now: datetime) -> Money:
@@ -89,86 +81,46 @@ def _plan(session: Session, subscription: Subscription) -> Plan:
     return session.scalars(statement.execution_options(populate_existing=True)).one()
 
 
-def _charge(
-    session: Session, subscription: Subscription, plan: Plan, price: Money, *, setup_fee: int, now: datetime
-) -> SubscriptionCharge:
-    charge = SubscriptionCharge(
-        id=new_id(),
+def _period(subscription: Subscription, plan: Plan, price: Money, *, setup_fee: int) -> Period:
+    """The new period, of a subscription that has begun it."""
+    return Period(
         subscription_id=subscription.id,
-        period_number=subscription.period_number,
+        customer_id=subscription.customer_id,
         kind=ChargeKind.RESUMPTION,
+        number=subscription.period_number,
+        started_at=subscription.period_started_at,
+        ends_at=subscription.period_ends_at,
+        interval=subscription.interval,
+        app=plan.service.name,
+        plan=plan.name,
         amount=price.amount,
         setup_fee=setup_fee,
-        currency=subscription.currency,
-        charged_at=now,
-    )
-    charge.entry_id = wallet.pay(
-        session,
-        subscription.customer_id,
-        price,
-        ppn=Money(split_price(price.amount).ppn, price.currency),
-        key=f"charge:{subscription.id}:{charge.period_number}",
-        about=Reference("subscription_charge", charge.id),
-        line=Line(TransactionType.RENEWAL, "resumption", _words(plan, subscription)),
-        now=now,
-    )
-    session.add(charge)
-    session.flush()
-    if charge.amount:
-        _draft_invoice(session, subscription, plan, charge, now=now)
-    return charge
-
-
-def _draft_invoice(
-    session: Session, subscription: Subscription, plan: Plan, charge: SubscriptionCharge, *, now: datetime
-) -> None:
-    days = {
-        "from": today(subscription.period_started_at).isoformat(),
-        "to": today(subscription.period_ends_at).isoformat(),
-    }
-    lines = [DocumentLine("resumption", {**_words(plan, subscription), **days}, charge.amount - charge.setup_fee)]
-    if charge.setup_fee:
-        lines.append(DocumentLine("setup_fee", _words(plan, subscription), charge.setup_fee))
-    invoices.draft(
-        session,
-        customer_id=subscription.customer_id,
-        series=Series.INVOICE,
-        reference_kind="subscription_charge",
-        reference_id=charge.id,
-        lines=lines,
-        now=now,
     )
 
 
-def _note_attempt(session: Session, charge: SubscriptionCharge, *, now: datetime) -> None:
+def _note_attempt(session: Session, period: Period, *, now: datetime) -> None:
     session.add(
         RenewalAttempt(
-            subscription_id=charge.subscription_id,
-            period_number=charge.period_number,
+            subscription_id=period.subscription_id,
+            period_number=period.number,
             outcome=AttemptOutcome.PAID,
-            amount=charge.amount,
+            amount=period.amount,
             attempted_at=now,
         )
     )
 
 
-def _tell_resumed(
-    session: Session, subscription: Subscription, plan: Plan, charge: SubscriptionCharge, *, now: datetime
-) -> None:
+def _tell_resumed(session: Session, period: Period, *, now: datetime) -> None:
     notices.tell(
         session,
-        customer_id=subscription.customer_id,
+        customer_id=period.customer_id,
         code="subscription_resumed",
         parameters={
-            **_words(plan, subscription),
-            "amount": charge.amount,
-            "ends_at": subscription.period_ends_at.isoformat(),
-            "subscription_id": str(subscription.id),
+            **period.words,
+            "amount": period.amount,
+            "ends_at": period.ends_at.isoformat(),
+            "subscription_id": str(period.subscription_id),
         },
-        unique_key=f"subscription_resumed:{subscription.id}:{subscription.period_number}",
+        unique_key=f"subscription_resumed:{period.subscription_id}:{period.number}",
         now=now,
     )
-
-
-def _words(plan: Plan, subscription: Subscription) -> dict[str, str]:
-    return {"app": plan.service.name, "plan": plan.name, "interval": subscription.interval}
