@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("found", sa.Text(), nullable=False),
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_books_difference")),
     )
@@ -342,6 +343,7 @@ def upgrade() -> None:
         "mail",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
         sa.Column("to_address", sa.String(length=254), nullable=False),
         sa.Column("language", sa.String(length=5), nullable=False),
         sa.Column("code", sa.String(length=60), nullable=False),
@@ -355,10 +357,12 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_mail_customer_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_mail_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail")),
         sa.UniqueConstraint("unique_key", name=op.f("uq_mail_unique_key")),
     )
     op.create_index("ix_mail_customer_id", "mail", ["customer_id"], unique=False)
+    op.create_index("ix_mail_user_id_created_at", "mail", ["user_id", "created_at"], unique=False)
     op.create_table(
         "mail_preference",
         sa.Column("user_id", sa.Uuid(), nullable=False),

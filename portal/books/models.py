@@ -38,4 +38,5 @@ class BooksDifference(Identified, Base):
     found: Mapped[str] = mapped_column(Text)  # what each side says
     found_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+    told_at: Mapped[datetime | None]  # when the operator was mailed about it: once
     resolved_at: Mapped[datetime | None]

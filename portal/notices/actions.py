@@ -102,6 +102,7 @@ def mail_all(session: Session, tellings: Sequence[Telling], *, now: datetime) ->
             unique_key=f"{telling.unique_key}:{owner.id}",
             now=now,
             customer_id=telling.customer_id,
+            user_id=owner.id,
             document_id=telling.document_id,
         )
         for telling in tellings
@@ -165,11 +166,13 @@ def _mail_row(
     now: datetime,
     customer_id: UUID | None,
     document_id: UUID | None,
+    user_id: UUID | None = None,
     secret_parameters: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     return {
         "id": new_id(),
         "customer_id": customer_id,
+        "user_id": user_id,
         "to_address": to_address,
         "language": language,
         "code": code,

@@ -44,9 +44,13 @@ class Mail(Identified, Base):
     """
 
     __tablename__ = "mail"
-    __table_args__ = (Index("ix_mail_customer_id", "customer_id"),)
+    __table_args__ = (
+        Index("ix_mail_customer_id", "customer_id"),
+        Index("ix_mail_user_id_created_at", "user_id", "created_at"),
+    )
 
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id"))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))  # who reads it, where we know them
     to_address: Mapped[str] = mapped_column(String(254))
     language: Mapped[str] = mapped_column(String(5), default="id")
     code: Mapped[str] = mapped_column(String(60))
