@@ -23,9 +23,12 @@ SCHEDULE: list[Periodic] = [
     Periodic("waitlist-offers", "waitlist.offer_free_slots", cron="*/5 * * * *", late_after=10 * MINUTE),
     Periodic("waitlist-expiry", "waitlist.expire_offers", every_s=60, late_after=10 * MINUTE),
     Periodic("launch-holds", "waitlist.release_launch_holds", every_s=60, late_after=10 * MINUTE),
+    Periodic("renewals", "subscriptions.renew_due", cron="*/5 * * * *", late_after=20 * MINUTE),
+    Periodic("renewal-reminders", "subscriptions.remind_due", cron="20 * * * *", late_after=HOUR),
     # instances
     Periodic("instance-repair", "instances.repair", cron="*/10 * * * *", late_after=10 * MINUTE),
     Periodic("plan-change-repair", "plan_changes.repair", cron="*/10 * * * *", late_after=10 * MINUTE),
+    Periodic("app-use", "use.measure", cron="*/5 * * * *", late_after=10 * MINUTE),
     Periodic("app-health", "health.check_apps", cron="*/5 * * * *", late_after=10 * MINUTE),
     # books and the operator
     Periodic("clean-up", "housekeeping.clean_up", cron="0 3 * * *", late_after=HOUR, catch_up=True),

@@ -192,7 +192,7 @@ def test_pay_and_launch_races_with_the_customers_own_click(portal: Flask, custom
     with transaction() as session:
         intents.note_intent(session, customer, plan, "MONTHLY", now=clock.now())
     shop.give(customer, 3 * PRICE)
-    deeds: list[Any] = [partial(subscription_jobs.fulfil_intents, str(customer)), partial(shop.buy, customer, plan)] * 5
+    deeds: list[Any] = [partial(subscription_jobs.use_credit, str(customer)), partial(shop.buy, customer, plan)] * 5
     outcomes = all_at_once(portal, deeds)
     assert set(errors(outcomes)) <= {"DuplicateSubscription"}
     assert_one_sale(customer, plan, left=2 * PRICE)
@@ -231,7 +231,7 @@ def test_a_storm_over_one_wallet_neither_deadlocks_nor_loses_a_rupiah(
         *[partial(shop.fail, failed)] * 2,
         *[partial(shop.buy, customer, plan) for plan in (first, second)],
         *[partial(shop.give, customer, amount) for amount in (7_000, -1_000)],
-        *[partial(subscription_jobs.fulfil_intents, str(customer))] * 2,
+        *[partial(subscription_jobs.use_credit, str(customer))] * 2,
         partial(shop.clean_up_if_fenced, failed),
         partial(ask_anew, customer),
     ]

@@ -141,7 +141,7 @@ def test_a_wish_that_breaks_does_not_stop_the_one_behind_it(portal: Flask) -> No
     shop.give(customer, 2 * PRICE)
     rename_service(first, "not-there-any-more")
     with pytest.raises(UnknownApp):
-        subscription_jobs.fulfil_intents(str(customer))
+        subscription_jobs.use_credit(str(customer))
     db.session.rollback()
     states = {intent.plan_id: intent.status for intent in db.session().scalars(sa.select(LaunchIntent))}
     assert states == {first: "WAITING", second: "FULFILLED"}
