@@ -80,7 +80,9 @@ class App:
     def _spoil(self, request: Request, fault: Fault, response: Response | None) -> Callable[..., Iterable[bytes]]:
         """The broken answer in place of the real one."""
         if response is None:
-            self._note(request, fault.status if fault.kind == "error" else 0, fault)
+            self._note(request, {"error": fault.status, "absent": 404}.get(fault.kind, 0), fault)
+        if fault.kind == "absent":
+            return _guarded(_not_installed)
         if fault.kind == "error":
             return _json(fault.status, Refusal(fault.status, "InternalError", fault.message).body())
         if fault.kind == "hang":
@@ -126,6 +128,10 @@ def _guarded(answer: Callable[[], Response]) -> Response:
         return Response(refusal.message, 404, content_type="text/plain; charset=utf-8")
     except Refusal as refusal:
         return _json(refusal.code, refusal.body(), refusal.headers)
+
+
+def _not_installed() -> Response:
+    raise _PageNotFound
 
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
@@ -185,6 +191,8 @@ class _Dispatch:
         allowed: tuple[str, ...] = ("GET", "PUT", "PATCH", "DELETE") if is_item else ("GET", "POST", "DELETE")
         if address.subresource == "eviction":
             allowed = ("POST",)
+        if address.resource is kinds.POD_METRICS:
+            allowed = () if is_item else ("GET",)
         if self.request.method not in allowed:
             raise method_not_allowed()
 

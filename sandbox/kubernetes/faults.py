@@ -20,6 +20,7 @@ REQUEST_FAULTS = {
     "hang": "keep the client waiting for `seconds` (default 30), then drop the connection",
     "slow": "wait `seconds` (default 1), then answer as usual",
     "reset": "close the connection without an answer",
+    "absent": "answer as if the API group were not installed: 404 in text",
 }
 AILMENTS = {
     "unschedulable": "a full cluster: the pod stays Pending",

@@ -7,8 +7,8 @@ import binascii
 import json
 from typing import Any
 
-from . import events
-from .kinds import EVENTS, NEW_EVENTS, Resource
+from . import events, metrics
+from .kinds import EVENTS, NEW_EVENTS, POD_METRICS, Resource
 from .refusals import Refusal, bad_request, expired
 from .selectors import field_matcher, label_matcher
 from .store import Object
@@ -32,6 +32,8 @@ def matching(call: Call, items: list[Object]) -> list[Object]:
 def stored(call: Call) -> list[Object]:
     if call.resource is NEW_EVENTS:
         return [events.as_new_event(event) for event in call.store.list(EVENTS, call.address.namespace)]
+    if call.resource is POD_METRICS:
+        return metrics.of_pods(call.cluster, call.address.namespace)
     return call.store.list(call.resource, call.address.namespace)
 
 

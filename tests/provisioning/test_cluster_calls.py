@@ -14,7 +14,7 @@ import yaml
 
 from config import settings
 from portal.core.db import transaction
-from portal.provisioning import cluster, probe
+from portal.provisioning import cluster, probe, use
 from portal.provisioning.connection import connection
 from portal.provisioning.errors import ClusterForbids, ClusterUnavailable, Missing, Refused
 from portal.provisioning.manifests import namespace_manifests
@@ -257,6 +257,8 @@ def test_every_app_comes_and_goes_with_the_shipped_role(stand_in, template):
     assert len(snapshot.current_pods) == 1
     assert cluster.read_events(spec.namespace, spec.name)
     cluster.read_log(spec.namespace, spec.id, container=template.main.name)
+    stand_in.advance(20)
+    assert list(use.read_use() or ()) == [spec.id]
     cluster.delete_instance(spec.namespace, spec.name, spec.id)
     assert "Deployment" in " ".join(cluster.leftovers(spec.namespace, spec.name, spec.id))
     stand_in.settle()

@@ -1,6 +1,8 @@
 """What happens to an instance, one function per verb: lock the row, ask `rules`, write, record an event."""
 
+from portal.instances.actions.configuring import save_variables
 from portal.instances.actions.health import close_resting, record_checks, record_unclear
+from portal.instances.actions.measuring import record_use
 from portal.instances.actions.resizing import forget_former_size, present, record_volume, resize, want_volume
 from portal.instances.actions.running import (
     begin_roll_out,
@@ -25,6 +27,6 @@ from portal.instances.actions.updating import finish_update, roll_back_update, u
 __all__ = [
     "begin_roll_out", "close_resting", "complete_secrets", "create", "fence", "finish_update", "forget_former_size",
     "locked", "mark_cleaned_up", "mark_outage", "mark_ready", "mark_step", "mark_stopped", "present",
-    "record_checks", "record_event", "record_unclear", "record_volume", "resize", "restart", "resume",
-    "roll_back_update", "roll_out_key", "start", "stop", "suspend", "update", "want_volume",
+    "record_checks", "record_event", "record_unclear", "record_use", "record_volume", "resize", "restart", "resume",
+    "roll_back_update", "roll_out_key", "save_variables", "start", "stop", "suspend", "update", "want_volume",
 ]  # fmt: skip

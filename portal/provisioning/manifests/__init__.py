@@ -16,14 +16,18 @@ from portal.provisioning.manifests.instance import (
     shown_credentials,
 )
 from portal.provisioning.manifests.kinds import MANAGED_KINDS, ManagedKind
+from portal.provisioning.manifests.labels import CUSTOMER_LABEL, INSTANCE_LABEL, MANAGED_SELECTOR
 from portal.provisioning.manifests.namespace import namespace_manifests
 from portal.provisioning.manifests.wanted import ClusterSettings, InstanceSpec, NamespaceSpec
 
 FIELD_MANAGER = "minispod"
 
 __all__ = [
+    "CUSTOMER_LABEL",
     "FIELD_MANAGER",
+    "INSTANCE_LABEL",
     "MANAGED_KINDS",
+    "MANAGED_SELECTOR",
     "ClusterSettings",
     "InstanceSpec",
     "ManagedKind",

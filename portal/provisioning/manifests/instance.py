@@ -7,6 +7,7 @@ from typing import Any
 
 from portal.catalog.app_templates import AppTemplate, Credential
 from portal.catalog.placeholders import resolve
+from portal.provisioning.manifests.labels import CUSTOMER_LABEL, INSTANCE_LABEL, MANAGED_LABEL, MANAGER
 from portal.provisioning.manifests.pod import HTTP, config_key, is_secret, pod_spec
 from portal.provisioning.manifests.wanted import ClusterSettings, InstanceSpec
 
@@ -35,7 +36,7 @@ def instance_manifests(spec: InstanceSpec, template: AppTemplate, settings: Clus
 
 def instance_selector(instance_id: object) -> str:
     """The label selector that finds everything of an instance, pods included."""
-    return f"minispod.io/instance={instance_id}"
+    return f"{INSTANCE_LABEL}={instance_id}"
 
 
 def certificate_secret_name(instance_name: str, domain: str = "") -> str:
@@ -157,12 +158,12 @@ def _labels(spec: InstanceSpec) -> dict[str, str]:
     return {
         "app.kubernetes.io/name": spec.service,
         "app.kubernetes.io/instance": spec.name,
-        "app.kubernetes.io/managed-by": "minispod",
-        "minispod.io/customer": str(spec.customer_id),
+        MANAGED_LABEL: MANAGER,
+        CUSTOMER_LABEL: str(spec.customer_id),
         **_identity(spec),
     }
 
 
 def _identity(spec: InstanceSpec) -> dict[str, str]:
     """What selects the pods. Immutable on a Deployment, hence the id and nothing that could ever change."""
-    return {"minispod.io/instance": str(spec.id)}
+    return {INSTANCE_LABEL: str(spec.id)}

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
+from portal.provisioning.manifests.labels import CUSTOMER_LABEL, MANAGED_LABEL, MANAGER
 from portal.provisioning.manifests.wanted import ClusterSettings, NamespaceSpec
 
 Manifest = dict[str, Any]
@@ -145,4 +146,4 @@ def _namespaced(spec: NamespaceSpec, api_version: str, kind: str, name: str, bod
 
 
 def _labels(spec: NamespaceSpec) -> dict[str, str]:
-    return {"app.kubernetes.io/managed-by": "minispod", "minispod.io/customer": str(spec.customer_id)}
+    return {MANAGED_LABEL: MANAGER, CUSTOMER_LABEL: str(spec.customer_id)}

@@ -227,6 +227,12 @@ def _map(world: World) -> None:
     world.apply(body_of("19-malformed-requests", 13))
 
 
+def _map_without_metrics(world: World) -> None:
+    """The recorded server had no metrics-server."""
+    _map(world)
+    world.cluster.add_fault("absent", path="metrics.k8s.io")
+
+
 def _wrong_token(world: World) -> None:
     world.tokens["nobody"] = "wrong"
 
@@ -263,6 +269,6 @@ BEFORE: dict[str, dict[int, Scene]] = {
     "17-lists-and-selectors": {0: _many_objects},
     "17b-expired-continue": {0: _maps, 1: lambda world: _maps(world, {"a": "b"}), 2: _expire},
     "18-dry-run": {4: _stopped, 9: _full_quota},
-    "19-malformed-requests": {0: _map},
+    "19-malformed-requests": {0: _map_without_metrics},
     "20-unauthenticated": {1: _wrong_token, 3: _no_token},
 }  # fmt: skip
