@@ -15,6 +15,8 @@ COPY requirements.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 COPY portal/translations portal/translations
 RUN pybabel -q compile --directory portal/translations
+COPY --from=pages /srv/minispod/static static
+RUN python -m whitenoise.compress --quiet static
 
 FROM python:3.11-slim
 # What WeasyPrint loads to write PDF documents.
@@ -32,7 +34,7 @@ COPY templates templates
 COPY jobs jobs
 COPY portal portal
 COPY --from=packages /srv/minispod/portal/translations portal/translations
-COPY --from=pages /srv/minispod/static static
+COPY --from=packages /srv/minispod/static static
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \

@@ -32,7 +32,7 @@ def all_processes() -> CollectorRegistry:
 
 
 def register(app: Flask) -> None:
-    """Counts and times every request."""
+    """Counts and times every request but those for static files, which never come this far."""
     app.before_request(_start)
     app.after_request(_stop)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from flask import Response, g, request
@@ -44,9 +45,8 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def content_security_policy() -> str:
-    """The policy of the response being made."""
-    extra: dict[str, list[str]] = g.get("extra_policy", {})
+def content_security_policy(extra: Mapping[str, list[str]]) -> str:
+    """The base policy, widened by `extra`."""
     directives = []
     for name, sources in BASE_POLICY.items():
         more = extra.get(name, [])
@@ -55,17 +55,26 @@ def content_security_policy() -> str:
     return "; ".join(directives)
 
 
+def armour(extra_policy: Mapping[str, list[str]]) -> dict[str, str]:
+    """The headers that every answer carries, files too."""
+    headers = {
+        "Content-Security-Policy": content_security_policy(extra_policy),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
+    if settings().secure_cookies:
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    return headers
+
+
 def add_headers(response: Response) -> Response:
     """Runs after every request."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", content_security_policy())
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin-allow-popups")
-    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-    if settings().secure_cookies:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    for name, value in armour(g.get("extra_policy", {})).items():
+        headers.setdefault(name, value)
     if request.endpoint != "static" and "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store"
     return response
