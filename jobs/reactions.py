@@ -13,11 +13,11 @@ log = structlog.get_logger()
 
 # event                   job, and which of the event's facts it takes
 REACTIONS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
-    "wallet.credited": [("subscriptions.fulfil_intents", ("customer_id",))],
-    "wallet.indebted": [],  # what is set aside pays the debt
+    "wallet.credited": [("subscriptions.use_credit", ("customer_id",))],
+    "wallet.indebted": [("waitlist.pay_debt_from_holds", ("customer_id",))],
     "payment.needs_review": [],  # the operator's review page; the customer was told with the event
     "instance.ready": [],
-    "slot.freed": [],  # the waitlist
+    "slot.freed": [("waitlist.offer_next", ("plan_id",))],
 }
 
 

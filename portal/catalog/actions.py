@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal.catalog.app_templates import AppTemplate
 from portal.catalog.app_templates import Category as CategoryTemplate
 from portal.catalog.app_templates import Plan as PlanTemplate
-from portal.catalog.errors import QuotaExceeded
+from portal.catalog.errors import QuotaExceeded, SlotsInUse
 from portal.catalog.models import CatalogSync, Category, Interval, Plan, PlanPrice, PlanType, Service
 from portal.core import events
 from portal.core.ids import new_id
@@ -35,6 +35,14 @@ def free_slot(session: Session, plan_id: UUID) -> None:
     statement = update(Plan).where(Plan.id == plan_id, Plan.slots_used > 0)
     moved = _moved_one(session, statement.values(slots_used=Plan.slots_used - 1))
     assert moved, "a slot is freed by its holder only"
+    events.record(session, "slot.freed", plan_id=plan_id)
+
+
+def set_slots(session: Session, plan_id: UUID, total: int) -> None:
+    """Sets how many slots a plan has; more of them are offered to who waits. Raises `SlotsInUse` below what is used."""
+    statement = update(Plan).where(Plan.id == plan_id, Plan.slots_used <= total)
+    if not _moved_one(session, statement.values(slots_total=total)):
+        raise SlotsInUse
     events.record(session, "slot.freed", plan_id=plan_id)
 
 

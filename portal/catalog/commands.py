@@ -6,7 +6,9 @@ import click
 import requests
 from flask.cli import AppGroup
 
-from portal.catalog import actions
+from portal.catalog import actions, queries
+from portal.catalog.errors import SlotsInUse
+from portal.catalog.models import PlanType
 from portal.catalog.registry import image_exists
 from portal.catalog.template_files import load_app_templates, load_categories
 from portal.core import clock
@@ -26,6 +28,21 @@ def sync() -> None:
         if slugs:
             click.echo(f"{word}: {', '.join(slugs)}")
     click.echo(f"{len(templates)} apps, {len(report.unchanged)} unchanged")
+
+
+@commands.command("slots")
+@click.argument("slug")
+@click.argument("tier", type=click.Choice([tier.value for tier in PlanType], case_sensitive=False))
+@click.argument("total", type=click.IntRange(min=0))
+def slots(slug: str, tier: str, total: int) -> None:
+    """Sets how many slots a plan has, never fewer than are in use; who waits is offered the new ones at once."""
+    with transaction() as session:
+        plan = queries.plan_named(session, slug, tier)
+        try:
+            actions.set_slots(session, plan.id, total)
+        except SlotsInUse:
+            raise click.ClickException(f"{plan.slots_used} slots of {slug} {tier} are in use") from None
+    click.echo(f"{slug} {tier}: {total} slots, {plan.slots_used} in use")
 
 
 @commands.command("check")

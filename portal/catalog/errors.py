@@ -12,6 +12,11 @@ class QuotaExceeded(Conflict):
     message = _l("The last slot of this plan has just gone. Nothing was charged.")
 
 
+class SlotsInUse(Conflict):
+    code = "SLOTS_IN_USE"
+    message = _l("More slots than that are in use. Nothing was changed.")
+
+
 class PlanNotSold(NotFound):
     code = "PLAN_NOT_SOLD"
     message = _l("This plan is not for sale.")

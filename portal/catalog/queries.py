@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, cast, func, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from portal.catalog.errors import PlanNotSold
 from portal.catalog.filters import Filters
 from portal.catalog.models import Category, Interval, Plan, PlanPrice, Service
 from portal.core.errors import NotFound
@@ -157,6 +158,15 @@ def service(session: Session, slug: str) -> Service:
     if found is None:
         raise NotFound
     return found
+
+
+def plan_named(session: Session, slug: str, tier: str) -> Plan:
+    """A service's plan of a tier, sold or not; raises `PlanNotSold` when there is none."""
+    statement = select(Plan).join(Service).where(Service.slug == slug, Plan.plan_type == tier)
+    plan = session.scalar(statement.execution_options(populate_existing=True))
+    if plan is None:
+        raise PlanNotSold
+    return plan
 
 
 def slugs(session: Session) -> Sequence[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from flask_babel import gettext as _
-from wtforms import HiddenField, ValidationError
+from flask_babel import lazy_gettext as _l
+from wtforms import BooleanField, HiddenField, ValidationError
 from wtforms.validators import AnyOf, Regexp
 
 from portal.catalog.models import Interval
@@ -25,6 +26,8 @@ class PurchaseForm(PortalForm):
     interval = HiddenField(validators=[AnyOf(list(Interval))])
     agreed_total = HiddenField(validators=[Regexp(AMOUNT_PATTERN)])
     key = HiddenField()
+    hold = BooleanField(_l("Hold the slot for me while I pay"))  # of *pay and launch*
+    automatic = BooleanField(_l("Subscribe me automatically when a slot is free"))  # of the waitlist
 
     def validate_plan(self, field: HiddenField) -> None:
         self._demand_id(field)
@@ -41,6 +44,8 @@ class PurchaseForm(PortalForm):
         """Fills in what the page shows now. A key that is fit stays, so that pressing again is still one purchase."""
         self.plan.data, self.interval.data = str(offer.plan.id), offer.interval.value
         self.agreed_total.data = str(offer.quote.total.amount)
+        if not self.is_submitted() and offer.entry is not None:
+            self.automatic.data = offer.entry.automatic
         if parse_id(self.key.data or "") is None:
             self.key.data = str(uuid4())
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import Session, joinedload
 
+from config import settings
 from portal.accounts.models import Customer
+from portal.catalog import actions as catalog
 from portal.catalog.errors import PlanNotSold, QuotaExceeded
 from portal.catalog.models import Plan
 from portal.core.db import ROW_LOCK
@@ -16,9 +18,9 @@ from portal.core.errors import PortalError
 from portal.core.ids import new_id
 from portal.core.money import Money
 from portal.notices import actions as notices
-from portal.subscriptions import actions
-from portal.subscriptions.actions import Purchase
-from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
+from portal.subscriptions import actions, rules
+from portal.subscriptions.actions import Purchase, slots
+from portal.subscriptions.errors import DuplicateSubscription, PriceChanged, TooManyHolds
 from portal.subscriptions.models import IntentStatus, LaunchIntent
 from portal.wallet.errors import InsufficientCredit
 
@@ -33,10 +35,13 @@ def note_intent(
     *,
     now: datetime,
     agreed_total: Money | None = None,
+    hold: bool = False,
 ) -> LaunchIntent:
     """Remembers what to launch once the credit is there. A repeat for the same plan updates the waiting one.
 
-    Raises `PlanNotSold`, `DuplicateSubscription`, and `PriceChanged` when the price is not the `agreed_total` shown.
+    With `hold` a slot is held for it for `launch_hold_minutes`, which a repeat does not prolong. Raises `PlanNotSold`,
+    `DuplicateSubscription`, `PriceChanged` when the price is not the `agreed_total` shown, and with `hold` also
+    `QuotaExceeded` (one that others wait for is not held) and `TooManyHolds`.
     """
     session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     plan = actions.sold_plan(session, plan_id)
@@ -54,7 +59,58 @@ def note_intent(
         session.add(intent)
     intent.interval, intent.price, intent.setup_fee = interval, price.amount, plan.setup_fee
     session.flush()
+    if hold and not intent.holds_slot:
+        _hold_slot(session, intent, plan, now=now)
     return intent
+
+
+def _hold_slot(session: Session, intent: LaunchIntent, plan: Plan, *, now: datetime) -> None:
+    """Takes a slot for a launch that is being paid for; one that the waitlist offers to the customer will do."""
+    if any(one.plan_id == plan.id for one in slots.of_service(session, intent.customer_id, plan.service_id).holding):
+        return
+    held = select(func.count()).where(LaunchIntent.customer_id == intent.customer_id, _holding())
+    if not rules.may_hold_another(session.scalars(held).one()):
+        raise TooManyHolds
+    catalog.take_slot(session, plan.id)
+    slots.refuse_past_the_queue(session, intent.customer_id, plan.id)
+    intent.hold_ends_at = now + timedelta(minutes=settings().launch_hold_minutes)
+
+
+def release_hold(session: Session, intent_id: UUID, *, now: datetime) -> bool:
+    """Frees the slot of a launch that was not paid for in time; the launch itself goes on waiting. Once."""
+    customer_id = session.scalars(select(LaunchIntent.customer_id).where(LaunchIntent.id == intent_id)).one()
+    session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
+    intent = session.get_one(LaunchIntent, intent_id, with_for_update=True, populate_existing=True)
+    if not intent.holds_slot or intent.hold_ends_at is None or intent.hold_ends_at > now:
+        return False
+    _free_slot(session, intent)
+    plan = session.scalars(select(Plan).options(joinedload(Plan.service)).where(Plan.id == intent.plan_id)).one()
+    notices.tell(
+        session,
+        customer_id=intent.customer_id,
+        code="launch_hold_ended",
+        parameters={"app": plan.service.name, "plan": plan.name},
+        unique_key=f"launch_hold_ended:{intent.id}:{now.isoformat()}",
+        now=now,
+        mail=False,
+    )
+    return True
+
+
+def holds_ended(session: Session, *, now: datetime) -> list[UUID]:
+    """Ids of launches whose hold's time is up, the longest overdue first."""
+    statement = select(LaunchIntent.id).where(_holding(), LaunchIntent.hold_ends_at <= now)
+    return list(session.scalars(statement.order_by(LaunchIntent.hold_ends_at, LaunchIntent.id)))
+
+
+def _holding() -> ColumnElement[bool]:
+    return and_(LaunchIntent.status == IntentStatus.WAITING, LaunchIntent.hold_ends_at.is_not(None))
+
+
+def _free_slot(session: Session, intent: LaunchIntent) -> None:
+    if intent.holds_slot:
+        catalog.free_slot(session, intent.plan_id)
+        intent.hold_ends_at = None
 
 
 def attach_payment(session: Session, intent_id: UUID, customer_id: UUID, payment_id: UUID) -> None:
@@ -66,20 +122,12 @@ def attach_payment(session: Session, intent_id: UUID, customer_id: UUID, payment
 
 
 def cancel_intent(session: Session, intent_id: UUID, customer_id: UUID, *, now: datetime) -> None:
-    """Forgets a waiting intent at the customer's word; a repeat changes nothing."""
+    """Forgets a waiting intent at the customer's word, and frees its slot; a repeat changes nothing."""
+    session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     statement = select(LaunchIntent).where(LaunchIntent.id == intent_id, LaunchIntent.customer_id == customer_id)
-    intent = session.scalar(statement.with_for_update())
+    intent = session.scalar(statement.with_for_update().execution_options(populate_existing=True))
     if intent is not None and intent.status == IntentStatus.WAITING:
-        _decide(intent, IntentStatus.CANCELLED, now=now)
-
-
-def cancel_all(session: Session, customer_id: UUID, *, now: datetime) -> None:
-    """Forgets whatever a customer waits for: who has left buys nothing with money that comes late."""
-    statement = update(LaunchIntent).where(
-        LaunchIntent.customer_id == customer_id, LaunchIntent.status == IntentStatus.WAITING
-    )
-    values = {"status": IntentStatus.CANCELLED.value, "decided_at": now}
-    session.execute(statement.values(values).execution_options(synchronize_session=False))
+        _decide(session, intent, IntentStatus.CANCELLED, now=now)
 
 
 def waiting_intents(session: Session, customer_id: UUID) -> list[UUID]:
@@ -127,20 +175,17 @@ def fulfil(session: Session, intent_id: UUID, *, now: datetime) -> str:
     )
     try:
         with session.begin_nested():
-            subscription = actions.subscribe(session, intent.customer_id, purchase, now=now)
+            actions.subscribe(session, intent.customer_id, purchase, now=now)  # which ends the wait, too
     except InsufficientCredit:
         return intent.status
     except FINAL_REFUSALS as refusal:
         _give_up(session, intent, refusal, now=now)
-        return intent.status
-    intent.subscription_id = subscription.id
-    _decide(intent, IntentStatus.FULFILLED, now=now)
     return intent.status
 
 
 def _give_up(session: Session, intent: LaunchIntent, refusal: PortalError, *, now: datetime) -> None:
     intent.failure_code = refusal.code
-    _decide(intent, IntentStatus.FAILED, now=now)
+    _decide(session, intent, IntentStatus.FAILED, now=now)
     plan = session.scalars(select(Plan).options(joinedload(Plan.service)).where(Plan.id == intent.plan_id)).one()
     notices.tell(
         session,
@@ -152,8 +197,9 @@ def _give_up(session: Session, intent: LaunchIntent, refusal: PortalError, *, no
     )
 
 
-def _decide(intent: LaunchIntent, status: IntentStatus, *, now: datetime) -> None:
-    intent.status, intent.decided_at = status, now
+def _decide(session: Session, intent: LaunchIntent, status: IntentStatus, *, now: datetime) -> None:
+    _free_slot(session, intent)
+    slots.end_intent(intent, status, now=now)
 
 
 def _waiting(session: Session, customer_id: UUID, plan_id: UUID) -> LaunchIntent | None:

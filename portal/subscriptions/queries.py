@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from portal.accounts.models import Customer
 from portal.catalog.errors import PlanNotSold
 from portal.catalog.models import Interval, Plan
 from portal.core.clock import today
@@ -17,15 +18,17 @@ from portal.core.money import Money, rupiah
 from portal.instances.models import Instance
 from portal.invoices.actions import split_price
 from portal.invoices.models import Document, Series
-from portal.subscriptions import actions, rules
+from portal.subscriptions import actions, queues, rules
 from portal.subscriptions.errors import SubscriptionNotFound
 from portal.subscriptions.models import (
     ENDED,
     HOLDS_SLOT,
+    IN_LINE,
     IntentStatus,
     LaunchIntent,
     Subscription,
     SubscriptionCharge,
+    WaitlistEntry,
 )
 from portal.subscriptions.rules import Obstacle, Quote, Running, Runway
 from portal.subscriptions.rules.life import life_of
@@ -46,7 +49,9 @@ class Offer:
     quote: Quote
     obstacle: Obstacle | None
     live_id: UUID | None  # the subscription the customer has to this service already
-    waiting_id: UUID | None  # the plan's *pay and launch* that waits for credit
+    intent: LaunchIntent | None  # the plan's *pay and launch* that waits for credit
+    entry: WaitlistEntry | None  # the customer's place in the plan's queue
+    ahead: int  # others who are served before the customer
 
     def price(self, interval: Interval) -> Money | None:
         return self.plan.price(interval)
@@ -67,10 +72,12 @@ def offer(session: Session, customer_id: UUID, plan_id: UUID, interval: str, *, 
     """
     plan = actions.sold_plan(session, plan_id)
     chosen = _sold_interval(plan, interval)
-    balance, live_id, waiting_id = _standing(session, customer_id, plan)
+    balance, live_id, ahead, intent, entry = _standing(session, customer_id, plan)
     quote = _quote(plan, chosen, balance, now=now)
-    obstacle = rules.obstacle(quote, slots_available=plan.slots_available, has_live_one=live_id is not None)
-    return Offer(plan, chosen, quote, obstacle, live_id, waiting_id)
+    held = any(one is not None and one.holds_slot for one in (intent, entry))
+    slots = rules.slots_for_sale(plan.slots_available, ahead=ahead, held=held)
+    obstacle = rules.obstacle(quote, slots_available=slots, has_live_one=live_id is not None)
+    return Offer(plan, chosen, quote, obstacle, live_id, intent, entry, ahead)
 
 
 def _sold_interval(plan: Plan, wanted: str) -> Interval:
@@ -80,21 +87,37 @@ def _sold_interval(plan: Plan, wanted: str) -> Interval:
     return next((interval for interval in sold if interval == wanted), sold[0])
 
 
-def _standing(session: Session, customer_id: UUID, plan: Plan) -> tuple[Money, UUID | None, UUID | None]:
-    """The customer's credit, their live subscription to the plan's service, and the plan's intent that waits."""
+def _standing(
+    session: Session, customer_id: UUID, plan: Plan
+) -> tuple[Money, UUID | None, int, LaunchIntent | None, WaitlistEntry | None]:
+    """The customer's credit, their live subscription to the plan's service, how many stand before them in the plan's
+    queue, the plan's intent that waits, and their place in the queue."""
     live = select(Subscription.id).where(
         Subscription.customer_id == customer_id,
         Subscription.service_id == plan.service_id,
         Subscription.status.not_in(ENDED),
     )
-    waiting = select(LaunchIntent.id).where(
+    waits = and_(
         LaunchIntent.customer_id == customer_id,
         LaunchIntent.plan_id == plan.id,
         LaunchIntent.status == IntentStatus.WAITING,
     )
-    columns = available_amount(customer_id), live.scalar_subquery(), waiting.scalar_subquery()
-    balance, live_id, waiting_id = session.execute(select(*columns)).one()
-    return rupiah(balance), live_id, waiting_id
+    in_line = and_(
+        WaitlistEntry.customer_id == customer_id,
+        WaitlistEntry.plan_id == plan.id,
+        WaitlistEntry.status.in_(IN_LINE),
+    )
+    figures = available_amount(customer_id), live.scalar_subquery(), queues.ahead_of(customer_id, plan.id)
+    statement = (
+        select(*figures, LaunchIntent, WaitlistEntry)
+        .select_from(Customer)
+        .outerjoin(LaunchIntent, waits)
+        .outerjoin(WaitlistEntry, in_line)
+        .where(Customer.id == customer_id)
+        .execution_options(populate_existing=True)
+    )
+    balance, live_id, ahead, intent, entry = session.execute(statement).one()
+    return rupiah(balance), live_id, ahead, intent, entry
 
 
 def _quote(plan: Plan, interval: Interval, balance: Money, *, now: datetime) -> Quote:
@@ -237,17 +260,6 @@ def first_instance_id(session: Session, subscription_id: UUID) -> UUID:
     """The app that a purchase started."""
     statement = select(Instance.id).where(Instance.subscription_id == subscription_id).order_by(Instance.id)
     return session.scalars(statement.limit(1)).one()
-
-
-def waiting_intents(session: Session, customer_id: UUID) -> Sequence[LaunchIntent]:
-    """What *pay and launch* waits for credit for, oldest first, with plan and service."""
-    statement = (
-        select(LaunchIntent)
-        .options(joinedload(LaunchIntent.plan).joinedload(Plan.service))
-        .where(LaunchIntent.customer_id == customer_id, LaunchIntent.status == IntentStatus.WAITING)
-        .order_by(LaunchIntent.created_at, LaunchIntent.id)
-    )
-    return session.scalars(statement).all()
 
 
 def live_count(session: Session, customer_id: UUID) -> int:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.catalog.models import Plan, Service
 from portal.core.money import Money
 from portal.subscriptions.errors import WaitlistEntryNotFound
-from portal.subscriptions.models import IN_LINE, WaitlistEntry, WaitlistStatus
+from portal.subscriptions.models import IN_LINE, IntentStatus, LaunchIntent, WaitlistEntry, WaitlistStatus
+
+Wait = TypeVar("Wait", LaunchIntent, WaitlistEntry)
 
 
 def _line_order(entry: type[WaitlistEntry]) -> tuple[ColumnElement[bool], ColumnElement[object], ColumnElement[UUID]]:
@@ -94,24 +99,48 @@ class Place:
         return Money(self.entry.held)
 
 
-def places(session: Session, customer_id: UUID) -> list[Place]:
-    """Where the customer stands in line, open offers first, with plan and service; one query."""
-    order = WaitlistEntry.status == WaitlistStatus.WAITING, WaitlistEntry.offer_ends_at, WaitlistEntry.joined_at
-    statement = _places(customer_id).where(WaitlistEntry.status.in_(IN_LINE)).order_by(*order)
-    return [Place(*row) for row in session.execute(statement)]
+def waits(session: Session, customer_id: UUID) -> tuple[list[LaunchIntent], list[Place]]:
+    """What a customer waits for, with plan and service, in one query: launches that wait for credit, the oldest
+    first, and places in queues, open offers first."""
+    intent = and_(
+        LaunchIntent.plan_id == Plan.id,
+        LaunchIntent.customer_id == customer_id,
+        LaunchIntent.status == IntentStatus.WAITING,
+    )
+    entry = and_(
+        WaitlistEntry.plan_id == Plan.id,
+        WaitlistEntry.customer_id == customer_id,
+        WaitlistEntry.status.in_(IN_LINE),
+    )
+    statement = (
+        select(Plan, LaunchIntent, WaitlistEntry, _ahead())
+        .options(joinedload(Plan.service))
+        .outerjoin(LaunchIntent, intent)
+        .outerjoin(WaitlistEntry, entry)
+        .where(or_(LaunchIntent.id.is_not(None), WaitlistEntry.id.is_not(None)))
+        .execution_options(populate_existing=True)
+    )
+    intents, places = [], []
+    for plan, intent_found, entry_found, ahead in session.execute(statement):
+        if intent_found is not None:
+            intents.append(_with_plan(intent_found, plan))
+        if entry_found is not None:
+            places.append(Place(_with_plan(entry_found, plan), ahead))
+    return sorted(intents, key=lambda one: (one.created_at, one.id)), sorted(places, key=_urgency)
 
 
-def place(session: Session, entry_id: UUID, customer_id: UUID) -> Place:
-    """One of the customer's own places, also one that was left; `WaitlistEntryNotFound` for anybody else's."""
-    row = session.execute(_places(customer_id).where(WaitlistEntry.id == entry_id)).one_or_none()
-    if row is None:
-        raise WaitlistEntryNotFound
-    return Place(*row)
+def _with_plan(wait: Wait, plan: Plan) -> Wait:
+    set_committed_value(wait, "plan", plan)
+    return wait
 
 
-def _places(customer_id: UUID):  # type: ignore[no-untyped-def]
+def _urgency(place: Place) -> tuple[bool, datetime]:
+    return not place.entry.holds_slot, place.entry.offer_ends_at or place.entry.joined_at
+
+
+def _ahead() -> ColumnElement[int]:
     other = aliased(WaitlistEntry)
-    ahead = (
+    statement = (
         select(func.count())
         .select_from(other)
         .where(
@@ -119,14 +148,17 @@ def _places(customer_id: UUID):  # type: ignore[no-untyped-def]
             other.status == WaitlistStatus.WAITING,
             tuple_(*_line_order(other)) < tuple_(*_line_order(WaitlistEntry)),
         )
-        .scalar_subquery()
     )
-    return (
-        select(WaitlistEntry, ahead)
-        .options(joinedload(WaitlistEntry.plan).joinedload(Plan.service))
-        .where(WaitlistEntry.customer_id == customer_id)
-        .execution_options(populate_existing=True)
-    )
+    return statement.correlate(WaitlistEntry).scalar_subquery()
+
+
+def own_entry(session: Session, entry_id: UUID, customer_id: UUID) -> WaitlistEntry:
+    """One of the customer's own places, also one that was left; `WaitlistEntryNotFound` for anybody else's."""
+    statement = select(WaitlistEntry).where(WaitlistEntry.id == entry_id, WaitlistEntry.customer_id == customer_id)
+    entry = session.scalar(statement)
+    if entry is None:
+        raise WaitlistEntryNotFound
+    return entry
 
 
 def open_offers(session: Session, customer_id: UUID) -> Sequence[WaitlistEntry]:
@@ -149,3 +181,11 @@ def set_aside(session: Session, customer_id: UUID) -> Sequence[WaitlistEntry]:
         .order_by(WaitlistEntry.joined_at, WaitlistEntry.id)
     )
     return session.scalars(statement).all()
+
+
+def offers_ended(session: Session, *, now: datetime) -> Sequence[UUID]:
+    """Ids of offers whose time is up, the longest overdue first."""
+    statement = select(WaitlistEntry.id).where(
+        WaitlistEntry.status == WaitlistStatus.OFFERED, WaitlistEntry.offer_ends_at <= now
+    )
+    return session.scalars(statement.order_by(WaitlistEntry.offer_ends_at, WaitlistEntry.id)).all()

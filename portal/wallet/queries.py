@@ -83,6 +83,16 @@ def available(session: Session, customer_id: UUID) -> Money:
     return rupiah(session.scalars(select(available_amount(customer_id))).one())
 
 
+def own_credit(session: Session, customer_id: UUID) -> Money:
+    """All that is the customer's: what they may spend, and what is set aside."""
+    statement = select(func.coalesce(func.sum(LedgerAccount.balance), 0)).where(
+        LedgerAccount.customer_id == customer_id,
+        LedgerAccount.kind.in_([AccountKind.AVAILABLE, AccountKind.HELD]),
+        LedgerAccount.currency == IDR,
+    )
+    return rupiah(int(session.scalars(statement).one()))
+
+
 def available_amount(customer_id: UUID) -> ColumnElement[int]:
     """`available` in whole rupiah, for a page's query that asks more at once."""
     balance = select(LedgerAccount.balance).where(

@@ -71,6 +71,13 @@ INTENTS = {
     "FAILED": Shown(_l("Not launched, your credit stays"), "alert-triangle", "warn"),
     "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
 }
+WAITLIST = {
+    "WAITING": Shown(_l("In the queue"), "hourglass", "busy"),
+    "OFFERED": Shown(_l("A slot is held for you"), "gift", "good"),
+    "SERVED": Shown(_l("Got a slot"), "rocket", "good"),
+    "MISSED": Shown(_l("Not taken in time"), "clock-pause", "calm"),
+    "LEFT": Shown(_l("Left"), "ban", "calm"),
+}
 KINDS = {
     "instance": INSTANCES,
     "payment": PAYMENTS,
@@ -78,6 +85,7 @@ KINDS = {
     "transaction": TRANSACTIONS,
     "document": DOCUMENTS,
     "intent": INTENTS,
+    "waitlist": WAITLIST,
 }
 ANY = {**INTENTS, **DOCUMENTS, **TRANSACTIONS, **PAYMENTS, **SUBSCRIPTIONS, **INSTANCES}
 

@@ -21,8 +21,8 @@ from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.money import Money
 from portal.payments import queries as payments
-from portal.subscriptions import intents
 from portal.subscriptions import queries as subscriptions
+from portal.subscriptions.actions import waiting
 from portal.wallet import actions as wallet_actions
 from portal.wallet import queries as wallet
 from portal.web import htmx, limits
@@ -62,7 +62,7 @@ def _holdings(session: Session) -> Holdings:
     return Holdings(
         live_subscriptions=subscriptions.live_count(session, customer_id),
         open_top_ups=len(payments.open_payments(session, customer_id)),
-        credit=wallet.available(session, customer_id),
+        credit=wallet.own_credit(session, customer_id),
     )
 
 
@@ -74,6 +74,7 @@ def _leave(form: DeactivationForm) -> Response:
     now = clock.now()
     with transaction() as session:
         user = _held(session, form)
+        waiting.stop_waiting(session, current_customer().id, now=now)
         holdings = _holdings(session)
         credit = holdings.credit.amount
         actions.deactivate(
@@ -87,7 +88,6 @@ def _leave(form: DeactivationForm) -> Response:
             now=now,
             ip_address=request.remote_addr or "",
         )
-        intents.cancel_all(session, current_customer().id, now=now)
         wallet_actions.forfeit(session, current_customer().id, now=now)
         letters.tell_deactivated(session, user, now=now)
     sessions.forget_cookie()

@@ -14,6 +14,7 @@ from portal.notices.wording.health import HEALTH
 from portal.notices.wording.money import MONEY
 from portal.notices.wording.phrases import UNKNOWN as UNKNOWN
 from portal.notices.wording.phrases import Said, Wording, fill
+from portal.notices.wording.renewals import RENEWALS
 from portal.notices.wording.upgrades import UPGRADES
 from portal.notices.wording.upkeep import UPKEEP
 from portal.notices.wording.waitlist import WAITLIST
@@ -28,6 +29,7 @@ WORDINGS: dict[str, Wording] = {
     **HEALTH,
     **UPKEEP,
     **WAITLIST,
+    **RENEWALS,
 }
 
 

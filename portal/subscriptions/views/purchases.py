@@ -19,7 +19,7 @@ from portal.core.errors import PortalError
 from portal.core.ids import parse_id
 from portal.core.money import Money, rupiah
 from portal.subscriptions import actions, intents, queries, rules
-from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
+from portal.subscriptions.errors import DuplicateSubscription, PriceChanged, SlotIsFree, TooManyHolds
 from portal.subscriptions.forms import PurchaseForm
 from portal.subscriptions.queries import Offer
 from portal.subscriptions.rules import Obstacle
@@ -28,7 +28,7 @@ from portal.wallet.errors import InsufficientCredit
 from portal.web import htmx
 from portal.web.guards import customer
 
-SEEN_AGAIN = (PriceChanged, QuotaExceeded, InsufficientCredit, DuplicateSubscription)
+SEEN_AGAIN = (PriceChanged, QuotaExceeded, InsufficientCredit, DuplicateSubscription, SlotIsFree, TooManyHolds)
 """Refusals after which the same page is shown again, as things stand now."""
 
 
@@ -38,7 +38,7 @@ def new() -> Response:
     """The one confirmation before buying: what it is, what it costs, what is left, what if it fails."""
     plan_id = parse_id(request.args.get("plan", ""))
     interval = request.args.get("interval", Interval.MONTHLY.value)
-    return _confirmation(PurchaseForm(formdata=None), plan_id, interval)
+    return confirmation(PurchaseForm(formdata=None), plan_id, interval)
 
 
 @blueprint.post("/")
@@ -47,34 +47,37 @@ def create() -> Response:
     """Buys the plan. The same form twice is one purchase; a refusal shows the page again with the fresh figures."""
     form = PurchaseForm()
     if not form.validate_on_submit():
-        return _incomplete(form)
+        return incomplete(form)
     try:
         with transaction() as session:
             subscription = actions.subscribe(session, current_customer().id, form.purchase, now=clock.now())
             instance_id = queries.first_instance_id(session, subscription.id)
     except SEEN_AGAIN as refusal:
-        return _confirmation(form, form.plan_id, form.interval.data or "", refusal=refusal)
+        return confirmation(form, form.plan_id, form.interval.data or "", refusal=refusal)
     return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
 
 
 @blueprint.post("/launches")
 @customer
 def pay_and_launch() -> Response:
-    """Remembers the wish to launch and leads to a top-up of what is missing; its arrival subscribes by itself."""
+    """Remembers the wish to launch and leads to a top-up of what is missing; its arrival subscribes by itself.
+
+    On request a slot is held meanwhile."""
     form = PurchaseForm()
     if not form.validate_on_submit():
-        return _incomplete(form)
+        return incomplete(form)
     customer_id, now = current_customer().id, clock.now()
     offer = queries.offer(db.session(), customer_id, form.plan_id, form.interval.data or "", now=now)
     if offer.obstacle is not Obstacle.SHORT_OF_CREDIT:
-        return _confirmation(form, form.plan_id, offer.interval)
+        return confirmation(form, form.plan_id, offer.interval)
     try:
         with transaction() as session:
             intent = intents.note_intent(
-                session, customer_id, form.plan_id, offer.interval, now=now, agreed_total=form.total
-            )
+                session, customer_id, form.plan_id, offer.interval, now=now, agreed_total=form.total,
+                hold=bool(form.hold.data),
+            )  # fmt: skip
     except SEEN_AGAIN as refusal:
-        return _confirmation(form, form.plan_id, offer.interval, refusal=refusal)
+        return confirmation(form, form.plan_id, offer.interval, refusal=refusal)
     return htmx.leave_for(url_for("payments.new", amount=_top_up(offer).amount, intent=intent.id))
 
 
@@ -88,7 +91,7 @@ def cancel_launch(intent_id: UUID) -> Response:
     return htmx.leave_for(url_for("subscriptions.listing"))
 
 
-def _confirmation(
+def confirmation(
     form: PurchaseForm, plan_id: UUID | None, interval: str, *, refusal: PortalError | None = None
 ) -> Response:
     """The confirmation as things stand now; after a refusal with its reason and status."""
@@ -104,9 +107,9 @@ def _top_up(offer: Offer) -> Money:
     return rules.top_up_for(offer.quote.shortfall, smallest=rupiah(settings().top_up_min))
 
 
-def _incomplete(form: PurchaseForm) -> Response:
+def incomplete(form: PurchaseForm) -> Response:
     """A form that no page of ours sends: shows the confirmation again when at least the plan is known."""
     plan_id = parse_id(form.plan.data or "")
     refusal = PortalError(_("This form was incomplete. Nothing was charged. Look at it again, then confirm."))
     refusal.status = 422
-    return _confirmation(form, plan_id, form.interval.data or "", refusal=refusal)
+    return confirmation(form, plan_id, form.interval.data or "", refusal=refusal)

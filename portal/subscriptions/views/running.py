@@ -14,7 +14,7 @@ from portal.core.db import db, transaction
 from portal.core.ids import parse_id
 from portal.instances.rules import can_delete
 from portal.invoices.models import Series
-from portal.subscriptions import actions, queries, rules
+from portal.subscriptions import actions, queries, queues, rules
 from portal.subscriptions.views.blueprint import blueprint
 from portal.web import htmx
 from portal.web.guards import customer
@@ -31,8 +31,8 @@ def listing() -> Response:
     page = queries.subscription_page(session, customer_id, number=number)
     if number > 1 and not page.subscriptions:
         return htmx.leave_for(url_for("subscriptions.listing"))
-    waiting = queries.waiting_intents(session, customer_id)
-    return htmx.render("subscriptions/listing.html", page=page, waiting=waiting)
+    waiting, places = queues.waits(session, customer_id)
+    return htmx.render("subscriptions/listing.html", page=page, waiting=waiting, places=places)
 
 
 @blueprint.get("/<uuid:subscription_id>")
