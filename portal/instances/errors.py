@@ -44,6 +44,17 @@ class CannotConfigure(Conflict):
     message = _l("This cannot be changed as the app is now: it is still being set up, or already being removed.")
 
 
+class VariablesChanged(Conflict):
+    code = "VARIABLES_CHANGED"
+    message = _l("Somebody saved other variables meanwhile. This is how they are now; nothing of yours was saved.")
+
+
+class BadVariables(PortalError):
+    status = 422
+    code = "BAD_VARIABLES"
+    message = _l("Nothing was saved. Mend what is marked, then save again.")
+
+
 class CannotDelete(Conflict):
     code = "CANNOT_DELETE"
     message = _l("This app cannot be deleted right now: it is still being set up or already being removed.")

@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.core.outbox import OutboxMessage
 from portal.instances.errors import InstanceNotFound
-from portal.instances.models import Instance, InstanceDomain, InstanceEvent, InstanceSecret, InstanceState
+from portal.instances.models import (
+    Instance,
+    InstanceDomain,
+    InstanceEvent,
+    InstanceSecret,
+    InstanceState,
+    InstanceVariable,
+)
+from portal.instances.variables import Stored
 
 
 def listing(session: Session, customer_id: UUID) -> Sequence[Instance]:
@@ -51,6 +59,13 @@ def events_of_roll_out(session: Session, instance_id: UUID, roll_out: str) -> di
         InstanceEvent.unique_key.startswith(f"{roll_out}:", autoescape=True),
     )
     return {row.code: row.happened_at for row in session.execute(statement)}
+
+
+def variables_of(session: Session, instance_id: UUID) -> dict[str, Stored]:
+    """The customer's variables by name, in order, decrypted."""
+    statement = select(InstanceVariable).where(InstanceVariable.instance_id == instance_id)
+    statement = statement.order_by(InstanceVariable.name).execution_options(populate_existing=True)
+    return {one.name: Stored(one.name, one.value, one.secret, one.changed_at) for one in session.scalars(statement)}
 
 
 def hosts_claimed(session: Session, instance_id: UUID) -> Sequence[str]:

@@ -74,6 +74,11 @@ def can_configure(instance: Instance) -> bool:
     return instance.fenced_at is None and _has_run(instance)
 
 
+def runs(instance: Instance) -> bool:
+    """It is meant to run, and nobody else has it in hand: a change of what it is needs a roll-out."""
+    return _is_customers(instance) and instance.wanted == WantedState.RUNNING
+
+
 def can_read_logs(instance: Instance) -> bool:
     """There may be a pod to ask."""
     return instance.fenced_at is None and instance.state != PENDING

@@ -48,6 +48,8 @@ EVENTS: dict[str, Any] = {
     "updated": _l("It was updated"),
     "update_failed": _l("The update did not come up"),
     "roll_back_started": _l("We went back to the version before"),
+    "variables_changed": _l("You changed its variables"),
+    "variables_saved": _l("It restarts to read its variables"),
     "stopped": _l("It has stopped; its data stays"),
     "outage": _l("It does not come up"),
     "failed": _l("It could not be set up"),
@@ -76,6 +78,20 @@ REASONS: dict[str, Any] = {
     "app_unknown": _l("We no longer know how to set up this app. That is our mistake."),
 }
 OTHER_REASON = _l("Something broke on our side.")
+
+VARIABLE_PROBLEMS: dict[str, Any] = {
+    "name_signs": _l("A name has letters, digits and underscores, and begins with a letter or an underscore."),
+    "name_long": _l("A name has at most 100 characters."),
+    "name_of_the_app": _l("The app's own setup uses this name: changing it would cut it off from its data or address."),
+    "name_reserved": _l("The system uses this name. Choose another one."),
+    "value_missing": _l("Give it a value."),
+    "value_hidden": _l("A secret value is never shown again. To make it readable, type it anew."),
+    "value_signs": _l("A value may not hold control characters."),
+    "value_long": _l("A value has at most 32 KiB."),
+    "twice": _l("The same name stands here twice. Nothing was saved."),
+    "too_many": _l("At most 50 variables. Nothing was saved."),
+    "too_large": _l("All variables together may have at most 64 KiB. Nothing was saved."),
+}
 
 PHASES = {
     "RESIZING": Shown(_l("Changing size"), "progress", "busy"),
@@ -148,6 +164,12 @@ def history(instance: Instance) -> list[Step]:
     ]
 
 
+def began_with(instance: Instance) -> str:
+    """The code of what began the newest roll-out. Needs `events` loaded."""
+    begun = [event.code for event in instance.events if event.code.endswith(BEGINNINGS)]
+    return begun[-1] if begun else ""
+
+
 def elapsed(since: datetime, now: datetime) -> str:
     """`45 s`, `2 min 05 s`."""
     seconds = max(0, int((now - since) / timedelta(seconds=1)))
@@ -169,6 +191,8 @@ def _trouble(events: Sequence[InstanceEvent]) -> Any:
 
 
 def _detail(event: InstanceEvent) -> Any:
+    if event.code == "variables_changed":
+        return ", ".join(event.parameters.get("names", []))
     if event.code == "updated":
         return event.parameters.get("version", "")
     return reason(event.parameters.get("reason")) if event.code in ("failed", "outage", "update_failed") else ""

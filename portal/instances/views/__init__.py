@@ -19,7 +19,7 @@ from portal.instances import actions, queries, rules, wording
 from portal.instances.errors import CannotDelete, InstanceNotFound
 from portal.instances.forms import DeletionForm
 from portal.instances.models import Instance
-from portal.instances.views import pages, updates, use
+from portal.instances.views import pages, updates, use, variables
 from portal.instances.views.blueprint import blueprint
 from portal.instances.views.blueprint import own as _own
 from portal.provisioning import cluster
@@ -28,7 +28,7 @@ from portal.subscriptions import actions as subscriptions
 from portal.web import htmx, limits
 from portal.web.guards import customer
 
-__all__ = ["blueprint", "updates", "use"]
+__all__ = ["blueprint", "updates", "use", "variables"]
 
 
 @blueprint.get("/")

@@ -54,6 +54,7 @@ def instance_page(session: Session, instance: Instance, customer: Customer, *, n
         "elapsed": wording.elapsed(_begun_at(instance), now) if instance.deadline_at else "",
         "limit_minutes": max(1, settings().provision_timeout_s // 60),
         "history": wording.history(instance),
+        "begun_with": wording.began_with(instance),
         "reason": wording.reason(instance.failure_code) if failed else "",
         "refunded": _refunded(session, instance) if failed and instance.fenced_at else 0,
         "open_door": _open_door(instance, app, customer),
