@@ -30,6 +30,7 @@ COMMANDS: list[str] = [
     "portal.core.commands:outbox_commands",
     "portal.core.commands:job_commands",
     "portal.dashboard.commands",
+    "portal.subscriptions.commands",
 ]
 """Modules with a click group named `commands` (or as said): `flask catalog`, `flask books`, `flask accounts`, …"""
 
