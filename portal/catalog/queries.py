@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, cast, func, select, text
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from portal.catalog.errors import PlanNotSold
 from portal.catalog.filters import Filters
@@ -142,7 +142,7 @@ def featured(session: Session) -> list[Card]:
 
 
 def service(session: Session, slug: str) -> Service:
-    """A service on sale with its category, active plans and their prices; raises `NotFound`. Two queries."""
+    """A service on sale with its category, active plans and their prices; raises `NotFound`. One query."""
     if not SLUG.fullmatch(slug):
         raise NotFound
     statement = (
@@ -150,11 +150,11 @@ def service(session: Session, slug: str) -> Service:
         .where(Service.slug == slug, Service.active)
         .options(
             joinedload(Service.category),
-            selectinload(Service.plans.and_(Plan.active)).joinedload(Plan.prices),
+            joinedload(Service.plans.and_(Plan.active)).joinedload(Plan.prices),
         )
         .execution_options(populate_existing=True)
     )
-    found = session.scalar(statement)
+    found = session.scalars(statement).unique().one_or_none()
     if found is None:
         raise NotFound
     return found

@@ -13,6 +13,8 @@ from portal.catalog.models import Interval
 from portal.core.db import db
 from portal.instances.apps import app_template
 from portal.instances.errors import UnknownApp
+from portal.subscriptions import queues
+from portal.subscriptions.rules import slots_for_sale
 from portal.web import htmx
 from portal.web.guards import anyone
 
@@ -51,10 +53,13 @@ def service(slug: str) -> Response:
         template = app_template(slug)
     except UnknownApp:
         template = None
+    found = queries.service(db.session(), slug)
     return htmx.render(
         "catalog/service.html",
         partial="catalog/_plans.html",
-        service=queries.service(db.session(), slug),
+        service=found,
+        waiting=queues.waiting_counts(db.session(), [plan.id for plan in found.plans]),
+        slots_for_sale=slots_for_sale,
         template=template,
         interval=interval,
     )

@@ -8,16 +8,17 @@ from datetime import datetime
 from uuid import UUID
 
 from flask import g
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from portal.accounts.models import User
+from portal.accounts.models import Customer, User
+from portal.catalog.models import Plan
 from portal.core.money import Money, rupiah
 from portal.instances.models import Instance, InstanceState
 from portal.notices.models import Notice
 from portal.payments.models import Payment, PaymentStatus
 from portal.subscriptions import rules
-from portal.subscriptions.models import ENDED, Subscription
+from portal.subscriptions.models import ENDED, Subscription, WaitlistEntry, WaitlistStatus
 from portal.subscriptions.queries import DUE_SOON, forecast
 from portal.wallet.models import AccountKind, LedgerAccount, Transaction
 
@@ -31,6 +32,7 @@ class Chip:
 
     balance: Money
     unread: int
+    held: Money  # set aside, not part of the balance
 
 
 def chip(session: Session, user: User) -> Chip | None:
@@ -38,14 +40,15 @@ def chip(session: Session, user: User) -> Chip | None:
     customer = g.get("customer")
     if customer is None:
         return None
-    balance = (
+    balance, held = (
         select(LedgerAccount.balance)
-        .where(LedgerAccount.customer_id == customer.id, LedgerAccount.kind == AccountKind.AVAILABLE)
+        .where(LedgerAccount.customer_id == customer.id, LedgerAccount.kind == kind)
         .scalar_subquery()
+        for kind in (AccountKind.AVAILABLE, AccountKind.HELD)
     )
     unread = select(func.count()).where(Notice.customer_id == customer.id, Notice.read_at.is_(None)).scalar_subquery()
-    row = session.execute(select(balance, unread)).one()
-    return Chip(rupiah(row[0] or 0), row[1])
+    row = session.execute(select(balance, unread, held)).one()
+    return Chip(rupiah(row[0] or 0), row[1], rupiah(row[2] or 0))
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,24 @@ def _subscriptions(running: Sequence[Running]) -> list[Subscription]:
     return list({item.subscription.id: item.subscription for item in running}.values())
 
 
-def pending_payments(session: Session, customer_id: UUID) -> Sequence[Payment]:
-    """Top-ups that still wait for money or for our check, newest first."""
+def pending(session: Session, customer_id: UUID) -> tuple[list[Payment], list[WaitlistEntry]]:
+    """Top-ups that still wait for money or for our check, newest first, and slots that are held until the customer
+    says so, the most urgent first, with plan and service. One query."""
     waiting = (PaymentStatus.CREATED, PaymentStatus.PENDING, PaymentStatus.IN_REVIEW)
-    statement = select(Payment).where(Payment.customer_id == customer_id, Payment.status.in_(waiting))
-    return session.scalars(statement.order_by(Payment.created_at.desc())).all()
+    offered = and_(WaitlistEntry.customer_id == Customer.id, WaitlistEntry.status == WaitlistStatus.OFFERED)
+    statement = (
+        select(Payment, WaitlistEntry)
+        .select_from(Customer)
+        .outerjoin(Payment, and_(Payment.customer_id == Customer.id, Payment.status.in_(waiting)))
+        .outerjoin(WaitlistEntry, offered)
+        .options(joinedload(WaitlistEntry.plan).joinedload(Plan.service))
+        .where(Customer.id == customer_id)
+        .order_by(Payment.created_at.desc(), WaitlistEntry.offer_ends_at)
+    )
+    rows = session.execute(statement).all()
+    payments = {payment.id: payment for payment, _ in rows if payment}
+    offers = {entry.id: entry for _, entry in rows if entry}
+    return list(payments.values()), list(offers.values())
 
 
 def activity(session: Session, customer_id: UUID) -> Sequence[Transaction]:

@@ -24,12 +24,14 @@ def overview() -> Response:
     running = queries.apps(session, customer_id)
     if htmx.asked():
         return htmx.render("dashboard/overview.html", partial="dashboard/_apps.html", running=running)
+    pending, offers = queries.pending(session, customer_id)
     return htmx.render(
         "dashboard/overview.html",
         running=running,
+        offers=offers,
         runway=queries.runway(running, chip().balance, now=now),
         due=queries.due_soon(running, now=now),
-        pending=queries.pending_payments(session, customer_id),
+        pending=pending,
         activity=queries.activity(session, customer_id),
         wording=wording,
     )

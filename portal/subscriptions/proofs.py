@@ -48,6 +48,27 @@ def ended_ones_let_go(session: Session) -> Iterator[Difference]:
         yield Difference("ended_ones_let_go", f"subscription {subscription_id}", reason)
 
 
+def held_is_set_aside(session: Session) -> Iterator[Difference]:
+    """What the ledger holds aside is what open places in queues say is set aside for them, one by one."""
+    rows = session.execute(
+        text(
+            """
+            WITH booked AS (
+                SELECT e.reference_kind, e.reference_id, sum(p.amount) AS amount
+                FROM posting p JOIN ledger_account a ON a.id = p.account_id AND a.kind = 'HELD'
+                JOIN journal_entry e ON e.id = p.entry_id
+                GROUP BY e.reference_kind, e.reference_id)
+            SELECT coalesce(w.id, b.reference_id) AS id, coalesce(w.held, 0) AS held, coalesce(b.amount, 0) AS amount
+            FROM waitlist_entry w
+            FULL JOIN booked b ON b.reference_kind = 'waitlist_entry' AND b.reference_id = w.id
+            WHERE coalesce(w.held, 0) <> coalesce(b.amount, 0)
+            """
+        )
+    )
+    for row in rows:
+        yield Difference("held_is_set_aside", f"waitlist_entry {row.id}", f"{row.held}, the ledger says {row.amount}")
+
+
 def charges_are_booked(session: Session) -> Iterator[Difference]:
     """Every charge has its entry with exactly its amount, its refunds exactly theirs, and a free one has none."""
     rows = session.execute(
@@ -161,6 +182,7 @@ def numbers_are_gapless(session: Session) -> Iterator[Difference]:
 CHECKS = [
     slots_equal_holders,
     ended_ones_let_go,
+    held_is_set_aside,
     charges_are_booked,
     purchases_have_a_charge,
     invoices_agree,

@@ -161,17 +161,6 @@ def own_entry(session: Session, entry_id: UUID, customer_id: UUID) -> WaitlistEn
     return entry
 
 
-def open_offers(session: Session, customer_id: UUID) -> Sequence[WaitlistEntry]:
-    """Slots that are held for the customer until they say so, the most urgent first, with plan and service."""
-    statement = (
-        select(WaitlistEntry)
-        .options(joinedload(WaitlistEntry.plan).joinedload(Plan.service))
-        .where(WaitlistEntry.customer_id == customer_id, WaitlistEntry.status == WaitlistStatus.OFFERED)
-        .order_by(WaitlistEntry.offer_ends_at)
-    )
-    return session.scalars(statement).all()
-
-
 def set_aside(session: Session, customer_id: UUID) -> Sequence[WaitlistEntry]:
     """What credit of the customer is set aside for, with plan and service."""
     statement = (

@@ -79,6 +79,17 @@ def debt_beside_credit(customer_id: UUID) -> UUID:
         return wallet.receivable.id
 
 
+def set_aside_from_nowhere(customer_id: UUID) -> UUID:
+    return damage(
+        """
+        INSERT INTO waitlist_entry (id, customer_id, plan_id, interval, status, automatic, agreed_total, held,
+            joined_at)
+        SELECT :id, :customer, id, 'MONTHLY', 'WAITING', true, 5, 5, :now FROM plan LIMIT 1 RETURNING id
+        """,
+        id=uuid4(), customer=customer_id, now=clock.now(),
+    )  # fmt: skip
+
+
 def paid_and_forgotten(_: UUID) -> UUID:
     return damage(
         """
@@ -132,6 +143,7 @@ DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
         "UPDATE plan SET slots_used = slots_used - 1 RETURNING id")),
     ("a cleaned-up app kept its slot", "ended_ones_let_go", "subscription", damaged(
         "UPDATE instance SET cleaned_up_at = fenced_at WHERE fenced_at IS NOT NULL RETURNING subscription_id")),
+    ("more is set aside than was booked", "held_is_set_aside", "waitlist_entry", set_aside_from_nowhere),
     ("a purchase became something else", "charges_are_booked", "subscription_charge", damaged(
         f"UPDATE journal_entry SET kind = 'HOLD' WHERE {PURCHASE}"
         " RETURNING reference_id")),

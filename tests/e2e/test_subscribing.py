@@ -73,7 +73,7 @@ def test_sold_out_is_said_before_any_payment(customer: Customer, last_slot: Any)
     take_last_slot(customer.stack, last_slot)
     page = customer.page
     page.goto("/catalog/linkding")
-    page.get_by_role("link", name="Sold out").first.click()
+    page.get_by_role("link", name="Join the waitlist").first.click()
     expect(page.get_by_text("This plan is sold out")).to_be_visible()
     expect(page.get_by_role("button", name="Pay and launch")).to_have_count(0)
 
