@@ -56,6 +56,18 @@ PROMISES = {
 }
 
 
+OUTCOMES = {
+    "charges": "SELECT kind, count(*), sum(amount) FROM subscription_charge GROUP BY 1",
+    "tries to renew": "SELECT outcome, count(*), sum(amount) FROM renewal_attempt GROUP BY 1",
+    "subscriptions": "SELECT concat_ws(' ', status, coalesce(end_reason, suspend_reason)), count(*), sum(price)"
+    " FROM subscription GROUP BY 1",
+    "changes of plan": "SELECT status, count(*), sum(total) FROM plan_change GROUP BY 1",
+    "places in line": "SELECT status, count(*), sum(agreed_total) FROM waitlist_entry GROUP BY 1",
+    "entries": "SELECT e.kind, count(*), sum(greatest(p.amount, 0)) FROM journal_entry e"
+    " JOIN posting p ON p.entry_id = e.id GROUP BY 1",
+}
+
+
 class Broken(Exception):
     """A promise did not hold; the text names the rows."""
 
@@ -119,6 +131,11 @@ class Checks:
         )
 
     def story(self) -> Iterator[str]:
-        """What happened, most often first."""
+        """What happened, most often first, and what came of it: how many, and rupiah."""
         for what, count in self.town.tally.most_common():
             yield f"{count:>9,}  {what}"
+        for title, query in OUTCOMES.items():
+            yield f"{title}:"
+            for what, count, amount in db.session().execute(sa.text(query + " ORDER BY 2 DESC")):
+                yield f"{count:>9,}  {what} ({amount or 0:,})"
+        db.session.close()

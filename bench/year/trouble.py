@@ -35,7 +35,7 @@ class Trouble:
         if self.chance.random() < 0.05:
             cluster.add_fault(self.chance.choice(AILMENTS), remaining=2)
             self.town.tally["trouble: apps that do not come up"] += 1
-        if self.chance.random() < 0.1:
+        if self.chance.random() < 0.03:
             self._bank_changes_its_mind()
 
     def _bank_changes_its_mind(self) -> None:
