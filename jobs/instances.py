@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from config import settings
@@ -30,6 +31,8 @@ from portal.provisioning.reconcile import Outcome, Verdict
 from portal.provisioning.turns import turn
 from portal.subscriptions import actions as subscriptions
 from portal.subscriptions.models import PlanChangeStatus
+
+log = structlog.get_logger()
 
 TURN_PAUSE = timedelta(seconds=2)
 
@@ -158,11 +161,14 @@ def _record_refusal(instance_id: UUID, code: str) -> None:
     with transaction() as session:
         now = clock.now()
         instance = session.get_one(Instance, instance_id, populate_existing=True)
+        if rules.is_settled(instance):  # a repair of what runs: it goes on as it is, and the difference stays noted
+            log.error("instances.repair_refused", instance=str(instance_id), code=code)
+            return outbox.complete(session, now=now)
         _fail(session, instance, code, {}, now=now)
         if rules.is_first_roll_out(instance):
-            outbox.complete(session, now=now)
-        else:
-            outbox.again(session, now=now, after=rules.OBSERVE_PAUSE_MAX, reason=code)
+            return outbox.complete(session, now=now)
+        outbox.again(session, now=now, after=rules.OBSERVE_PAUSE_MAX, reason=code)
+    return None
 
 
 def _record_no_answer(instance_id: UUID, error: ClusterUnavailable) -> None:

@@ -29,8 +29,11 @@ SCHEDULE: list[Periodic] = [
     Periodic("instance-repair", "instances.repair", cron="*/10 * * * *", late_after=10 * MINUTE),
     Periodic("plan-change-repair", "plan_changes.repair", cron="*/10 * * * *", late_after=10 * MINUTE),
     Periodic("app-use", "use.measure", cron="*/5 * * * *", late_after=10 * MINUTE),
-    Periodic("app-health", "health.check_apps", cron="*/5 * * * *", late_after=10 * MINUTE),
+    Periodic("domain-checks", "domains.check_due", cron="*/10 * * * *", late_after=20 * MINUTE),
+    Periodic("app-health", "health.check_apps", cron="*/5 * * * *", late_after=10 * MINUTE, timeout_s=280),
+    Periodic("cluster-drift", "drift.reconcile", cron="40 * * * *", late_after=HOUR, timeout_s=900),
     # books and the operator
     Periodic("clean-up", "housekeeping.clean_up", cron="0 3 * * *", late_after=HOUR, catch_up=True),
+    Periodic("reconciliation", "books.reconcile", cron="0 4 * * *", late_after=HOUR, catch_up=True),
     Periodic("books-audit", "books.audit", cron="30 3 * * *", late_after=HOUR, catch_up=True, timeout_s=3600),
 ]

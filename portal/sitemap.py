@@ -29,6 +29,7 @@ COMMANDS: list[str] = [
     "portal.core.commands",
     "portal.core.commands:outbox_commands",
     "portal.core.commands:job_commands",
+    "portal.instances.commands",
     "portal.dashboard.commands",
     "portal.subscriptions.commands",
 ]

@@ -104,6 +104,11 @@ def is_first_roll_out(instance: Instance) -> bool:
     return not _has_run(instance)
 
 
+def is_settled(instance: Instance) -> bool:
+    """It has run, and nothing is under way: what is applied now only repairs."""
+    return _has_run(instance) and instance.fenced_at is None and instance.deadline_at is None
+
+
 def is_unfinished(instance: Instance) -> bool:
     """Something is under way that the page should show as it happens."""
     if instance.fenced_at is not None:

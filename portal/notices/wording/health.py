@@ -49,4 +49,14 @@ HEALTH: dict[str, Wording] = {
         STATUS,
         {"silent": 1, "asked": 50, "asked_at": "2026-03-10T03:20:00+00:00"},
     ),
+    "cluster_drift": Wording(
+        _l("The cluster is not as wanted: %(count)s differences to look at"),
+        [
+            When("held", _l("%(held)s apps differ at once; their repair waits for your word.")),
+            When("count", _l("Nothing safe can be done about these: %(first)s.")),
+            _l("See all of it with: flask instances drift. Repair what is safe with: flask instances drift --repair."),
+        ],
+        STATUS,
+        {"count": 1, "held": 0, "first": "MISSING PersistentVolumeClaim/n8n-abc123-data in user-1"},
+    ),
 }
