@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     midtrans_snap_url: str = Field("", description="overrides the Snap API address, with /snap/v1")
     midtrans_snap_js_url: str = Field("", description="overrides the address of snap.js")
     midtrans_timeout_s: float = Field(10.0, gt=0, le=60, description="longest wait for one answer")
+    reconcile_calls_per_s: int = Field(5, ge=0, le=100, description="questions of the daily comparison; 0: no limit")
 
     # --- Kubernetes ------------------------------------------------------------------------------------
     kubeconfig: str = Field("", description="path of the worker's kubeconfig; empty: in-cluster account")
@@ -108,10 +109,19 @@ class Settings(BaseSettings):
     update_timeout_s: int = Field(900, ge=10, description="longest wait until an app runs its new version")
     provision_check_interval_s: int = Field(3, ge=1, description="pause between looks at a roll-out")
 
+    # --- domains of customers -----------------------------------------------------------------------------
+    dns_resolvers: str = Field("", description="name servers to ask, host[:port], comma-separated; empty: the system's")
+    dns_timeout_s: float = Field(3.0, gt=0, le=15, description="longest wait for one answer of the DNS")
+    domains_addresses: str = Field(
+        "", description="public addresses of the ingress, comma-separated: for bare domains, which allow no CNAME"
+    )
+    domain_grace_days: int = Field(3, ge=1, le=30, description="a domain whose records are gone stays this long")
+
     # --- mail ------------------------------------------------------------------------------------------
     smtp_url: SecretStr = Field(SecretStr("smtp://127.0.0.1:8925"), description="smtp[s]://user:pass@host:port")
     mail_from: str = Field("MinisPod <no-reply@minispod.example>", description="sender of every mail")
     operator_email: str = Field("", description="who hears of differences and alerts; empty: log only")
+    operator_language: Literal["id", "en"] = Field("en", description="language of the operator's mails: id | en")
 
     # --- sandbox ---------------------------------------------------------------------------------------
     sandbox: bool = Field(False, description="shows the sandbox ribbon and its links")

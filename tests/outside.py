@@ -49,6 +49,7 @@ def surroundings(server: SandboxServer) -> dict[str, str]:
         "MIDTRANS_SNAP_URL": f"{server.url}/midtrans/snap/v1",
         "MIDTRANS_SNAP_JS_URL": f"{server.url}/midtrans/snap/snap.js",
         "MIDTRANS_TIMEOUT_S": "2",
+        "RECONCILE_CALLS_PER_S": "0",
         "KUBECONFIG": str(server.kubeconfig),
         "CLUSTER_STORAGE_CLASS": "expandable",
         "CLUSTER_TIMEOUT_S": "2",

@@ -1,14 +1,20 @@
-"""`flask books`: proving the books, and taking the chains' heads out of the database."""
+"""`flask books`: proving the books, comparing them with the gateway, taking the chains' heads out of the database."""
 
 from __future__ import annotations
+
+from datetime import date, datetime, timedelta
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.books import queries
 from portal.books.audit import CHECKS, differences
+from portal.books.models import BooksDifference, Reconciliation
+from portal.core import clock, outbox
 from portal.core.db import db
+from portal.notices.wording.reports import ADVICE
 from portal.wallet.models import LedgerAccount
 
 commands = AppGroup("books", help="The ledger and its proofs.")
@@ -33,3 +39,53 @@ def heads() -> None:
         statement.where(LedgerAccount.sequence > 0).order_by(LedgerAccount.id)
     ):
         click.echo(f"{account_id} {sequence} {head}")
+
+
+@commands.command("reconcile")
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]), required=False)
+def reconcile(day: datetime | None) -> None:
+    """Compares DAY (yesterday) with the gateway and the ledger, now; changes nothing. Exits 1 when anything differs,
+    2 when the gateway does not answer: what was not asked is not judged, and is asked later by a worker."""
+    compared = day.date() if day else clock.today() - timedelta(days=1)
+    outbox.resolve("books.compare_whole_day")(compared.isoformat())
+    row = queries.reconciliation(db.session(), compared)
+    assert row is not None
+    for line in _sides(row):
+        click.echo(line)
+    opened = queries.open_differences(db.session())
+    _show(opened)
+    raise SystemExit(2 if row.ended_at is None else 1 if opened else 0)
+
+
+@commands.command("differences")
+@click.option("--resolved", is_flag=True, help="Also those of the last 30 days that are gone.")
+def show_differences(resolved: bool) -> None:
+    """Shows what differs and what to do about it; exits 1 when anything is open."""
+    opened = queries.open_differences(db.session())
+    _show(opened)
+    if resolved:
+        _show(queries.resolved_differences(db.session(), since=clock.now() - timedelta(days=30)))
+    raise SystemExit(1 if opened else 0)
+
+
+def _sides(row: Reconciliation) -> list[str]:
+    figures = row.figures
+    lines = [f"{row.day}: asked about {figures['asked']} orders, {figures['not_opened']} were never opened"]
+    if row.ended_at is None:
+        return [*lines, f"not finished: {figures['why'] or 'somebody else is at it'}"]
+    sides = {"our rows": "ours", "the gateway": "gateway", "the ledger": "ledger"}
+    lines += [f"{name:12} {figures[side]['count']} top-ups, {figures[side]['sum']}" for name, side in sides.items()]
+    return [*lines, f"handed to the payment job: {figures['handed_over']}"]
+
+
+def _show(found: list[BooksDifference]) -> None:
+    for each in found:
+        until = f", gone {_day(each.resolved_at)}" if each.resolved_at else ""
+        click.echo(f"{each.check}: {each.reference}: {each.found}  (since {_day(each.found_at)}{until})")
+        if each.resolved_at is None:
+            click.echo(f"    {ADVICE.get(each.check, '')}")
+    click.echo(f"{len(found)} differences")
+
+
+def _day(instant: datetime) -> date:
+    return clock.today(instant)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from config import settings
+from portal.books import queries as books
 from portal.core import clock, job_runs, schedules
 from portal.core.crypto import same
 from portal.core.db import db
@@ -114,6 +115,8 @@ def _gauges(session: Session) -> CollectorRegistry:
     failed.set(session.scalar(select(func.count()).where(OutboxMessage.failed_at.is_not(None))) or 0)
     oldest = session.scalar(_open_messages(func.min(OutboxMessage.run_at)))
     age.set(max(0.0, (clock.now() - oldest).total_seconds()) if oldest else 0.0)
+    differences = Gauge("minispod_books_differences_open", "Differences a person must look at.", registry=registry)
+    differences.set(books.count_open(session))
     _add_schedule(registry, session)
     return registry
 

@@ -215,9 +215,12 @@ def test_the_nightly_audit_mails_the_operator_what_it_found(
     monkeypatch.setenv("OPERATOR_EMAIL", "operator@example.com")
     settings.cache_clear()
     row_id = damage("UPDATE plan SET slots_used = slots_used + 1 RETURNING id")
-    assert [jobs.audit() for _ in range(2)] == ["1 differences"] * 2
-    mail = db.session().scalars(sa.select(Mail).where(Mail.to_address == "operator@example.com")).one()
-    assert str(row_id) in mail.parameters["first"]
+    assert [jobs.audit() for _ in range(2)] == [{"differences": 1, "told": 1}, {"differences": 1, "told": 0}]
+    mails = db.session().scalars(sa.select(Mail).where(Mail.to_address == "operator@example.com")).all()
+    told = {mail.code: mail for mail in mails}
+    assert sorted(told) == ["books_audited", "books_differ"]
+    assert str(row_id) in told["books_differ"].parameters["listed"]
+    assert len(told["books_audited"].parameters["heads"]) == 64
     monkeypatch.undo()
     settings.cache_clear()
 

@@ -124,7 +124,7 @@ def test_a_run_whose_worker_was_killed_is_made_up_when_it_must_be_dead(portal: F
         clock.advance(timedelta(minutes=20))
         assert make_up_of_audit() == [wib("2026-03-11T03:30")]
         make_up()
-        assert [run.result for run in runs()] == [schedules.ENTERED, "0 differences"]
+        assert [run.result for run in runs()] == [schedules.ENTERED, "differences 0, told 0"]
 
 
 def test_a_failed_run_is_tried_again_for_a_day(portal: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_two_that_make_up_at_once_run_it_once(portal: Flask) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert sorted(outcomes) == ["0 differences", *["claimed by another scheduler"] * 3]
+    assert sorted(outcomes) == [*["claimed by another scheduler"] * 3, "differences 0, told 0"]
 
 
 def test_clean_up_keeps_the_newest_run_of_each_job(portal: Flask) -> None:

@@ -15,6 +15,7 @@ from portal.notices.wording.money import MONEY
 from portal.notices.wording.phrases import UNKNOWN as UNKNOWN
 from portal.notices.wording.phrases import Said, Wording, fill
 from portal.notices.wording.renewals import RENEWALS
+from portal.notices.wording.reports import REPORTS
 from portal.notices.wording.upgrades import UPGRADES
 from portal.notices.wording.upkeep import UPKEEP
 from portal.notices.wording.waitlist import WAITLIST
@@ -30,6 +31,7 @@ WORDINGS: dict[str, Wording] = {
     **UPKEEP,
     **WAITLIST,
     **RENEWALS,
+    **REPORTS,
 }
 
 

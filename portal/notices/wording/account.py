@@ -1,10 +1,10 @@
-"""Words about the account itself, and to the operator. By mail alone: the reader may not be signed in."""
+"""Words about the account itself. By mail alone: the reader may not be signed in."""
 
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
-from portal.notices.wording.phrases import Link, When, Wording
+from portal.notices.wording.phrases import Link, Wording
 
 TOKEN = {"token": "sample-token"}
 
@@ -67,15 +67,5 @@ ACCOUNT: dict[str, Wording] = {
             _l("Your account was deactivated as you asked, and you are signed out everywhere."),
             _l("Nothing more will be charged. If it was not you, answer this mail."),
         ],
-    ),
-    "books_audited": Wording(
-        _l("Books audit: %(differences)s differences"),
-        [
-            _l("The daily audit read %(postings)s postings of %(accounts)s wallet accounts."),
-            When("differences", _l("It found %(differences)s differences and changed nothing: %(first)s.")),
-            _l("Keep this mail: the chain heads outside the database show a cut tail. Heads: %(heads)s."),
-        ],
-        None,
-        {"differences": 1, "postings": 120, "accounts": 8, "first": "wallet 1001", "heads": "9f86d081"},
     ),
 }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import structlog
 from flask import current_app
-from flask_babel import format_datetime, format_timedelta
+from flask_babel import format_date, format_datetime, format_timedelta
 from flask_babel import lazy_gettext as _l
 from werkzeug.routing import BuildError
 
@@ -18,8 +19,8 @@ from portal.core.money import format_money, rupiah
 log = structlog.get_logger()
 
 AMOUNTS = {"amount", "balance", "price", "debt", "debt_paid", "missing", "setup_fee", "expected", "credited"}
-"""Parameters that are whole rupiah. Names ending in `_at` are instants, in `_minutes` durations; `reason` is a code of
-`REASONS`."""
+"""Parameters that are whole rupiah, like names ending in `_sum`. Those in `_at` are instants, in `_on` days, in
+`_minutes` durations; `month` is a day of it, `reason` a code of `REASONS`."""
 
 NOTHING = "–"
 
@@ -41,14 +42,35 @@ class When:
     sentence: Any
 
 
+class Category(StrEnum):
+    """What a mail is about, as people choose among them. Notices in the portal are for everybody."""
+
+    ACCOUNT = "ACCOUNT"  # the account, its safety, money, and what becomes of an app: always mailed
+    REMINDERS = "REMINDERS"  # what is still some days away
+    HEALTH = "HEALTH"  # an app that is down, and back
+    ROUTINE = "ROUTINE"  # what the reader just did
+    OPERATOR = "OPERATOR"  # to who runs this portal: no choice of a customer's
+
+
+OPTIONAL = (Category.REMINDERS, Category.HEALTH, Category.ROUTINE)
+
+Row = tuple[Any, str]
+"""A label and its figure, as a long mail lists them."""
+
+
 @dataclass(frozen=True)
 class Wording:
-    """A code's title, sentences and link; `sample` are parameters as the callers pass them."""
+    """A code's title, sentences and link; `sample` are parameters as the callers pass them.
+
+    `rows` lists what is too long for a short message: mails alone show it, from the same parameters.
+    """
 
     title: Any
     sentences: Sequence[Any]
     link: Link | None = None
     sample: Mapping[str, Any] = field(default_factory=dict)
+    category: Category = Category.ACCOUNT
+    rows: Callable[[Mapping[str, Any]], list[Row]] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,7 @@ class Said:
     sentences: list[str]
     path: str | None
     label: str | None
+    rows: Sequence[tuple[str, str]] = ()
 
     @property
     def body(self) -> str:
@@ -110,6 +133,7 @@ def fill(wording: Wording, parameters: Mapping[str, Any]) -> Said:
         sentences=[sentence for sentence in sentences if sentence],
         path=path,
         label=str(wording.link.label) if wording.link and path else None,
+        rows=[(str(label), value) for label, value in wording.rows(parameters)] if wording.rows else (),
     )
 
 
@@ -117,10 +141,12 @@ def show(name: str, value: Any) -> str:
     """A parameter as people read it."""
     if value is None:
         return NOTHING
-    if name in AMOUNTS and isinstance(value, int):
+    if (name in AMOUNTS or name.endswith("_sum")) and isinstance(value, int):
         return format_money(rupiah(value))
     if name.endswith("_at") and isinstance(value, str):
         return f"{format_datetime(datetime.fromisoformat(value), 'd MMM y HH:mm')} WIB"
+    if (name.endswith("_on") or name == "month") and isinstance(value, str):
+        return format_date(date.fromisoformat(value), "MMMM y" if name == "month" else "d MMMM y")
     if name.endswith("_minutes") and isinstance(value, int):
         return format_timedelta(timedelta(minutes=value), threshold=1)
     if name == "reason":

@@ -1,0 +1,156 @@
+"""Keeping what was compared: a day's progress, and differences from when they are found until they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from config import settings
+from portal.books import queries, rules
+from portal.books.models import BooksDifference, Reconciliation
+from portal.core import outbox
+from portal.core.ids import new_id
+from portal.notices import actions as notices
+from portal.wallet.proofs import Difference
+
+FRESH: dict[str, Any] = {
+    "cursor": None, "asked": 0, "not_opened": 0, "changed_meanwhile": 0, "handed_over": 0,
+    "gateway": {"count": 0, "sum": 0}, "why": None,
+}  # fmt: skip
+SHOWN_IN_MAIL = 30
+
+
+def begin(session: Session, day: date, *, now: datetime) -> Reconciliation:
+    """The day's comparison: the one that is not finished yet, or a new one in the place of a finished one."""
+    row = {"day": day, "started_at": now, "figures": FRESH}
+    session.execute(upsert(Reconciliation).values(row).on_conflict_do_nothing())
+    found = session.get_one(Reconciliation, day, with_for_update=True, populate_existing=True)
+    if found.ended_at is not None:
+        found.started_at, found.ended_at, found.figures = now, None, dict(FRESH)
+    return found
+
+
+def record_order(
+    session: Session, day: date, after: UUID | None, attempt_id: UUID, found: Sequence[Difference],
+    tally: dict[str, Any], *, order_name: str, now: datetime,
+) -> bool:  # fmt: skip
+    """Notes one order's outcome and moves the day's cursor to it; False when somebody else has moved it already."""
+    row = session.get_one(Reconciliation, day, with_for_update=True, populate_existing=True)
+    if row.ended_at is not None or row.figures["cursor"] != (str(after) if after else None):
+        return False
+    row.figures = _added(row.figures, tally) | {"cursor": str(attempt_id), "why": None}
+    if not tally.get("changed_meanwhile"):
+        keep(session, found, checks=rules.OF_ORDERS, only=order_name, now=now)
+    return True
+
+
+def _added(figures: dict[str, Any], tally: dict[str, Any]) -> dict[str, Any]:
+    total = dict(figures)
+    for name, more in tally.items():
+        total[name] = _added(total[name], more) if isinstance(more, dict) else total[name] + more
+    return total
+
+
+def hand_over(session: Session, attempt_id: UUID, payment_id: UUID, *, day: date, now: datetime) -> None:
+    """Wakes the job that answers notifications, and looks again a while later. Nothing is booked here."""
+    key = f"reconcile:{attempt_id}:{day.isoformat()}"
+    outbox.enqueue(session, "payments.check", unique_key=f"{key}:check", payment_id=payment_id)
+    outbox.enqueue(
+        session, "books.look_again", run_at=now + rules.LOOK_AGAIN_AFTER, unique_key=f"{key}:again",
+        attempt_id=attempt_id, day=day.isoformat(),
+    )  # fmt: skip
+
+
+def note_away(session: Session, day: date, why: str) -> None:
+    """The gateway does not answer: what was not asked is not judged."""
+    row = session.get_one(Reconciliation, day, with_for_update=True, populate_existing=True)
+    row.figures = {**row.figures, "why": why[:200]}
+
+
+def finish(session: Session, day: date, *, now: datetime) -> Reconciliation:
+    """Every order was asked about: compares the day's sums, and those of days that differed, and closes the day."""
+    keep(session, queries.unexplained_clearing(session), checks=("clearing_unexplained",), now=now)
+    for other in queries.days_that_differ(session):
+        compare_sums(session, other, now=now)
+    row = compare_sums(session, day, now=now)
+    row.figures = {**row.figures, "unknown_orders": queries.unknown_orders(session, day)}
+    row.ended_at = now
+    return row
+
+
+def compare_sums(session: Session, day: date, *, now: datetime) -> Reconciliation:
+    """Our rows and the ledger as they are now, beside what the gateway said when the day was compared."""
+    row = session.get_one(Reconciliation, day, with_for_update=True, populate_existing=True)
+    sums = {**queries.our_sums(session, day), "gateway": row.figures["gateway"]}
+    row.figures = {**row.figures, **sums}
+    name, found = f"day {day.isoformat()}", []
+    if not sums["ours"] == sums["ledger"] == sums["gateway"]:
+        said = "; ".join(f"{side} {one['count']} of {one['sum']}" for side, one in sums.items())
+        found.append(Difference("day_sums_differ", name, said))
+    keep(session, found, checks=("day_sums_differ",), only=name, now=now)
+    return row
+
+
+def keep(
+    session: Session, found: Iterable[Difference], *, checks: Sequence[str], only: str | None = None, now: datetime
+) -> None:
+    """Keeps what these checks found (of the row `only`, if given): new ones are noted, known ones seen again, and
+    open ones that are not found any more are resolved."""
+    mine = {(each.check, each.row[:120]): each.reason for each in found if each.check in checks}
+    for (check, reference), reason in mine.items():
+        _keep_one(session, check, reference, reason, now)
+    gone = update(BooksDifference).where(
+        BooksDifference.check.in_(checks),
+        BooksDifference.resolved_at.is_(None),
+        tuple_(BooksDifference.check, BooksDifference.reference).not_in(list(mine)),
+    )
+    if only is not None:
+        gone = gone.where(BooksDifference.reference == only)
+    session.execute(gone.values(resolved_at=now).execution_options(synchronize_session=False))
+
+
+def _keep_one(session: Session, check: str, reference: str, reason: str, now: datetime) -> None:
+    row = {
+        "id": new_id(), "check": check, "reference": reference, "found": reason, "found_at": now, "seen_at": now,
+    }  # fmt: skip
+    statement = upsert(BooksDifference).values(row)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["check", "reference"],
+            index_where=BooksDifference.resolved_at.is_(None),
+            set_={"seen_at": now, "found": reason},
+        )
+    )
+
+
+def tell_operator(session: Session, *, now: datetime, waiting: Sequence[str] = rules.STILL_LOOKED_AT) -> int:
+    """One mail about all differences that were not told yet; returns how many. Those of the `waiting` checks may go by
+    themselves, and have a quarter of an hour for it. Without an operator's address they count as told by the log."""
+    young = BooksDifference.check.in_(waiting) & (BooksDifference.found_at > now - rules.LOOK_AGAIN_AFTER)
+    statement = select(BooksDifference).where(
+        BooksDifference.resolved_at.is_(None), BooksDifference.told_at.is_(None), ~young
+    )
+    fresh = list(session.scalars(statement.order_by(BooksDifference.id).with_for_update()))
+    for difference in fresh:
+        difference.told_at = now
+    if fresh and settings().operator_email:
+        _mail(session, fresh, now=now)
+    return len(fresh)
+
+
+def _mail(session: Session, fresh: Sequence[BooksDifference], *, now: datetime) -> None:
+    notices.send_mail(
+        session, to_address=settings().operator_email, language=settings().operator_language,
+        code="books_differ", unique_key=f"books_differ:{fresh[0].id}", now=now,
+        parameters={
+            "count": len(fresh),
+            "open": queries.count_open(session),
+            "listed": "\n".join(f"{each.check}\t{each.reference}\t{each.found}" for each in fresh[:SHOWN_IN_MAIL]),
+        },
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""Words to the operator: what the books show, and how the business goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+
+from portal.notices.wording.phrases import Category, Row, When, Wording, show
+
+_CAUSE = _l("Nothing does this by itself: find who or what wrote. Correct by a new entry, never by changing one.")
+
+ADVICE: dict[str, Any] = {
+    # the nightly audit
+    "entries_balance": _CAUSE,
+    "balances_equal_postings": _CAUSE,
+    "chains_hold": _l("Rows were changed around the triggers, or a restore is incomplete. Compare the kept heads."),
+    "lines_agree": _l("The customer sees another figure than the ledger has. The ledger is right; find who wrote."),
+    "debts_block_spending": _l("Take the debt from the credit with an adjustment; find the verb that left both."),
+    "settled_attempts_are_booked": _l("Look at the transaction at the gateway; book what is missing as a new entry."),
+    "paid_ones_are_credited": _l("Minutes old: wait. Older: look for the payment's job in flask outbox list."),
+    "credits_have_a_cause": _l("Somebody was credited without a payment. Find who wrote; take it back by a new entry."),
+    "slots_equal_holders": _l("Count who holds a slot of the plan, then set its used slots to that number."),
+    "ended_ones_let_go": _l("The app is gone and its slot was kept: retry its clean-up job."),
+    "held_is_set_aside": _l("Count the customer's open waitlist entries with a hold; release the rest by a new entry."),
+    "charges_are_booked": _l("A charge and its entry disagree. Correct by a new entry that points at the old one."),
+    "purchases_have_a_charge": _l("Money was taken for nothing we know. Give it back by a new entry; find the verb."),
+    "invoices_agree": _l("Look at the charge and its documents; issue what is missing or a credit note."),
+    "receipts_agree": _l("Look for the receipt's job in flask outbox list; retry it."),
+    "numbers_are_gapless": _l("A document was removed, or numbers were written by hand. Restore it from a backup."),
+    # the daily comparison with the gateway
+    "paid_but_not_credited": _l("The customer paid. Their payment was looked at again; still here: press check now."),
+    "taken_back_differs": _l("Compare refunds and chargebacks in the gateway's dashboard with the payment's page."),
+    "credited_but_not_paid": _l("We credited what the gateway does not call paid. Ask the gateway before you correct."),
+    "unknown_to_gateway": _l("Were the keys or the merchant changed? Otherwise ask the gateway about the order."),
+    "amount_differs": _l("Not credited. Refund it at the gateway, or credit what was paid by an adjustment."),
+    "refused_by_gateway": _l("Read the gateway's reason: another merchant's order, or an id it does not take."),
+    "answer_of_another_order": _l("The gateway answered about another order. Ask its support; book nothing."),
+    "ledger_differs": _l("The clearing account is not what our rows say. Correct by a new entry."),
+    "day_sums_differ": _l("The orders behind it are listed by themselves; if none is, count the day by hand."),
+    "clearing_unexplained": _l("Money came from or went to the gateway without a transaction of it. Find who wrote."),
+}  # fmt: skip
+"""What a person does about a difference, by its check."""
+
+
+def _differences(parameters: Mapping[str, Any]) -> list[Row]:
+    """One per line of `listed`: check, row and finding, divided by tabs."""
+    rows: list[Row] = []
+    for line in str(parameters.get("listed", "")).splitlines():
+        check, reference, found = [*line.split("\t"), "", ""][:3]
+        rows.append((f"{check} · {reference}", f"{found}. {ADVICE.get(check, '')}"))
+    return rows
+
+
+FIGURES: dict[str, Any] = {
+    "sign_ups": _l("Sign-ups"),
+    "top_ups": _l("Top-ups paid"),
+    "top_ups_sum": _l("Top-ups paid, sum"),
+    "top_ups_unpaid": _l("Top-ups not paid"),
+    "taken_back": _l("Taken back by the gateway"),
+    "taken_back_sum": _l("Taken back by the gateway, sum"),
+    "purchases": _l("New subscriptions paid"),
+    "purchases_sum": _l("New subscriptions paid, sum"),
+    "renewals": _l("Renewals"),
+    "renewals_sum": _l("Renewals, sum"),
+    "upgrades": _l("Upgrades"),
+    "upgrades_sum": _l("Upgrades, sum"),
+    "resumptions": _l("Resumed"),
+    "resumptions_sum": _l("Resumed, sum"),
+    "refunds": _l("Given back"),
+    "refunds_sum": _l("Given back, sum"),
+    "revenue_sum": _l("Revenue, net"),
+    "ppn_sum": _l("PPN"),
+    "renewals_short": _l("Tries without enough credit"),
+    "failures": _l("Apps that did not start"),
+    "suspended": _l("Suspended"),
+    "ended": _l("Subscriptions ended"),
+    "waitlisted": _l("Joined a waitlist"),
+    "in_grace": _l("In grace now"),
+    "in_grace_sum": _l("In grace now, sum due"),
+    "waiting": _l("Waiting for a slot now"),
+    "running": _l("Subscriptions running now"),
+    "balances_sum": _l("Customers' credit at the end"),
+    "debts_sum": _l("Customers' debts at the end"),
+    "slots_used": _l("Slots used now"),
+    "slots_total": _l("Slots in all"),
+    "mails_failed": _l("Mails that failed"),
+    "open_differences": _l("Open differences of the books"),
+}
+"""Every figure of a report in its order. Names ending in `_sum` are whole rupiah."""
+
+BY_METHOD = "top_ups_by_"
+_SAMPLE = {name: 1_250_000 if name.endswith("_sum") else 12 for name in FIGURES}
+
+
+def _report(parameters: Mapping[str, Any]) -> list[Row]:
+    rows: list[Row] = []
+    for name, label in FIGURES.items():
+        if name in parameters:
+            rows.append((label, show(name, parameters[name])))
+        if name == "top_ups_sum":
+            rows.extend(_methods(parameters))
+    return rows
+
+
+def _methods(parameters: Mapping[str, Any]) -> list[Row]:
+    """Top-ups by method: `top_ups_by_qris` is a count, `top_ups_by_qris_sum` its sum."""
+    names = [name for name in parameters if name.startswith(BY_METHOD) and not name.endswith("_sum")]
+    return [
+        (f"· {name.removeprefix(BY_METHOD)}", f"{parameters[name]}, {show('_sum', parameters.get(f'{name}_sum'))}")
+        for name in sorted(names)
+    ]
+
+
+REPORTS: dict[str, Wording] = {
+    "books_audited": Wording(
+        _l("Books audit: %(differences)s differences"),
+        [
+            _l("The daily audit read %(postings)s postings of %(accounts)s wallet accounts and changed nothing."),
+            When("differences", _l("What is new among its %(differences)s differences comes in a mail of its own.")),
+            _l("Keep this mail: the chain heads outside the database show a cut tail. Heads: %(heads)s."),
+        ],
+        None,
+        {"differences": 1, "postings": 120, "accounts": 8, "heads": "9f86d081"},
+        Category.OPERATOR,
+    ),
+    "books_differ": Wording(
+        _l("Books: %(count)s new differences"),
+        [
+            _l("%(count)s differences are new, %(open)s are open in all. Nothing was changed."),
+            _l("See all of them with: flask books differences."),
+        ],
+        None,
+        {
+            "count": 1,
+            "open": 2,
+            "listed": "paid_but_not_credited\torder TOPUP-ABC-1\tthe gateway says settlement 50000.00",
+        },
+        Category.OPERATOR,
+        _differences,
+    ),
+    "daily_summary": Wording(
+        _l("%(begins_on)s: %(top_ups_sum)s topped up, %(revenue_sum)s revenue"),
+        [
+            _l("%(sign_ups)s sign-ups, %(purchases)s new subscriptions, %(renewals)s renewals."),
+            When("in_grace", _l("%(in_grace)s subscriptions are in grace: %(in_grace_sum)s are due.")),
+            When("open_differences", _l("%(open_differences)s differences of the books wait for you.")),
+            When("mails_failed", _l("%(mails_failed)s mails could not be delivered.")),
+        ],
+        None,
+        {**_SAMPLE, "top_ups_by_qris": 12, "top_ups_by_qris_sum": 1_250_000, "begins_on": "2026-03-10"},
+        Category.OPERATOR,
+        _report,
+    ),
+    "monthly_report": Wording(
+        _l("Report of %(month)s: %(revenue_sum)s revenue"),
+        [
+            _l("%(sign_ups)s sign-ups, %(purchases)s new subscriptions, %(renewals)s renewals."),
+            _l("%(top_ups_sum)s were topped up, PPN is %(ppn_sum)s."),
+        ],
+        None,
+        {**_SAMPLE, "top_ups_by_qris": 12, "top_ups_by_qris_sum": 1_250_000, "month": "2026-03-01"},
+        Category.OPERATOR,
+        _report,
+    ),
+}
