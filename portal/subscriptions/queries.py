@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from portal.accounts.models import Customer
@@ -38,6 +38,12 @@ from portal.wallet.queries import available_amount
 PAGE_SIZE = 20
 CHARGES_SHOWN_MAX = 60
 DUE_SOON = timedelta(days=7)
+KEPT_ALIVE_FIRST = (
+    case((Subscription.status.not_in(ENDED), Subscription.renewal_order)).nulls_last(),
+    case((Subscription.status.not_in(ENDED), Subscription.period_ends_at)),
+    case((Subscription.status.not_in(ENDED), Subscription.id)),
+)
+"""`rules.runway.order_of` as the database sorts."""
 
 
 @dataclass(frozen=True)
@@ -143,22 +149,28 @@ class SubscriptionPage:
     number: int
     pages: int
 
+    @property
+    def live(self) -> int:
+        """How many of those shown have not ended."""
+        return sum(one.live for one in self.subscriptions)
+
 
 def subscription_page(session: Session, customer_id: UUID, *, number: int) -> SubscriptionPage:
-    """Page `number`, counted from 1, in two queries; a page past the end is empty."""
+    """Page `number`, counted from 1, in two queries; live ones first, in the order in which one credit keeps them
+    alive. A page past the end is empty."""
     statement = (
         select(Subscription, func.count().over())
         .options(joinedload(Subscription.plan), joinedload(Subscription.service))
         .where(Subscription.customer_id == customer_id)
-        .order_by(Subscription.status.in_(ENDED), Subscription.created_at.desc(), Subscription.id.desc())
+        .order_by(Subscription.status.in_(ENDED), *KEPT_ALIVE_FIRST, Subscription.created_at.desc())
     )
     rows = session.execute(statement.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)).all()
     found = [row[0] for row in rows]
     pages = max(1, -(-(rows[0][1] if rows else 0) // PAGE_SIZE))
-    return SubscriptionPage(found, _instances(session, [one.id for one in found]), number, pages)
+    return SubscriptionPage(found, instances_of(session, [one.id for one in found]), number, pages)
 
 
-def _instances(session: Session, subscription_ids: list[UUID]) -> dict[UUID, list[Instance]]:
+def instances_of(session: Session, subscription_ids: list[UUID]) -> dict[UUID, list[Instance]]:
     """What runs, or is being removed, per subscription."""
     found: dict[UUID, list[Instance]] = {subscription_id: [] for subscription_id in subscription_ids}
     if not found:
@@ -177,34 +189,8 @@ class ChargeLine:
     documents: list[Document]
 
 
-@dataclass(frozen=True)
-class SubscriptionDetail:
-    subscription: Subscription
-    instances: list[Instance]
-    charges: list[ChargeLine]  # newest first
-
-    @property
-    def present(self) -> int:
-        """Apps that run or may run again."""
-        return sum(instance.fenced_at is None for instance in self.instances)
-
-
-def subscription_detail(session: Session, subscription_id: UUID, customer_id: UUID) -> SubscriptionDetail:
-    """One of the customer's own subscriptions, in three queries; `SubscriptionNotFound` for anybody else's."""
-    statement = (
-        select(Subscription)
-        .options(joinedload(Subscription.plan), joinedload(Subscription.service))
-        .where(Subscription.id == subscription_id, Subscription.customer_id == customer_id)
-        .execution_options(populate_existing=True)
-    )
-    subscription = session.scalar(statement)
-    if subscription is None:
-        raise SubscriptionNotFound
-    instances = _instances(session, [subscription_id])[subscription_id]
-    return SubscriptionDetail(subscription, instances, _charges(session, subscription_id))
-
-
-def _charges(session: Session, subscription_id: UUID) -> list[ChargeLine]:
+def charges_of(session: Session, subscription_id: UUID) -> list[ChargeLine]:
+    """What a subscription was charged, newest first, with its documents."""
     newest = (
         select(SubscriptionCharge.id)
         .where(SubscriptionCharge.subscription_id == subscription_id)

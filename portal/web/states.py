@@ -78,7 +78,29 @@ WAITLIST = {
     "MISSED": Shown(_l("Not taken in time"), "clock-pause", "calm"),
     "LEFT": Shown(_l("Left"), "ban", "calm"),
 }
+ATTEMPTS = {
+    "PAID": Shown(_l("Paid"), "circle-check", "good"),
+    "SHORT": Shown(_l("Not enough credit"), "alert-triangle", "warn"),
+    "NO_SLOT": Shown(_l("No free slot"), "hourglass", "warn"),
+    "FAILED": Shown(_l("Failed, tried again"), "refresh", "calm"),
+}
+PLAN_CHANGES = {
+    "QUOTED": Shown(_l("Not confirmed"), "clock", "calm"),
+    "RESIZING": Shown(_l("Upgrade under way"), "progress", "busy"),
+    "ROLLING_BACK": Shown(_l("Being undone"), "progress", "busy"),
+    "DONE": Shown(_l("Done"), "circle-check", "good"),
+    "ROLLED_BACK": Shown(_l("Undone, money back"), "arrow-back-up", "warn"),
+    "LAPSED": Shown(_l("Not confirmed"), "clock-pause", "calm"),
+}
+DOMAINS = {
+    "PENDING": Shown(_l("Waits for your records"), "hourglass", "busy"),
+    "VERIFIED": Shown(_l("Leads to the app"), "circle-check", "good"),
+    "FAILED": Shown(_l("Does not lead here"), "alert-triangle", "bad"),
+}
 KINDS = {
+    "attempt": ATTEMPTS,
+    "domain": DOMAINS,
+    "plan_change": PLAN_CHANGES,
     "instance": INSTANCES,
     "payment": PAYMENTS,
     "subscription": SUBSCRIPTIONS,

@@ -235,7 +235,7 @@ def test_deleting_the_last_app_follows_the_same_refund_rule(owner, n8n) -> None:
     with transaction() as session:
         assert actions.delete_instance(session, apps(n8n)[0].id, agreed=quoted(n8n), now=clock.now())
     assert (now_of(n8n).end_reason, balance(owner)) == ("deleted", 400_000 - PRICE + PRICE // 2)
-    assert told(owner) == ["instance_deleted_last"]
+    assert told(owner) == ["instance_deleted"]
     with transaction() as session:
         assert not actions.delete_instance(session, apps(n8n)[0].id, now=clock.now())
 
@@ -248,7 +248,7 @@ def test_deleting_one_of_several_apps_gives_nothing_back_and_ends_nothing(owner)
     with transaction() as session:
         actions.delete_instance(session, apps(large)[0].id, now=clock.now())
     assert (now_of(large).status, balance(owner)) == ("ACTIVE", 75_000)
-    assert told(owner) == ["instance_deleted"]
+    assert told(owner) == ["instance_deleted_alone"]
 
 
 def test_the_credit_note_of_a_cancellation_goes_out_with_the_news(owner, n8n) -> None:

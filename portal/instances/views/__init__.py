@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from flask import flash, request, url_for
-from flask_babel import gettext as _
+from flask import request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -16,19 +15,17 @@ from portal.audit import actions as audit
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.instances import actions, queries, rules, wording
-from portal.instances.errors import CannotDelete, InstanceNotFound
-from portal.instances.forms import DeletionForm
+from portal.instances.errors import InstanceNotFound
 from portal.instances.models import Instance
-from portal.instances.views import pages, updates, use, variables
+from portal.instances.views import deletion, domains, pages, updates, use, variables
 from portal.instances.views.blueprint import blueprint
 from portal.instances.views.blueprint import own as _own
 from portal.provisioning import cluster
 from portal.provisioning.errors import ClusterUnavailable, Refused
-from portal.subscriptions import actions as subscriptions
 from portal.web import htmx, limits
 from portal.web.guards import customer
 
-__all__ = ["blueprint", "updates", "use", "variables"]
+__all__ = ["blueprint", "deletion", "domains", "updates", "use", "variables"]
 
 
 @blueprint.get("/")
@@ -93,38 +90,6 @@ def logs(instance_id: UUID) -> Response:
     return htmx.render("instances/logs.html", partial="instances/_logs.html", **page, **_read_live(page))
 
 
-@blueprint.get("/<uuid:instance_id>/deletion")
-@customer
-def delete(instance_id: UUID) -> Response:
-    """Says exactly what will be lost."""
-    return _deletion_page(_deletable(instance_id), DeletionForm())
-
-
-@blueprint.post("/<uuid:instance_id>/deletion")
-@customer
-def confirm_deletion(instance_id: UUID) -> Response:
-    """Ends the app and its subscription once its name was typed."""
-    instance, form = _deletable(instance_id), DeletionForm()
-    form.expect(instance.name)
-    if not form.validate_on_submit():
-        return _deletion_page(instance, form, status=422)
-    with transaction() as session:
-        subscriptions.delete_instance(session, instance_id, now=clock.now())
-        audit.note(
-            session, "instance.deleted", subject_kind="instance", subject_id=instance_id,
-            now=clock.now(), actor_id=current_user.id, ip_address=request.remote_addr or "",
-        )  # fmt: skip
-    flash(_("%(name)s is being deleted. Nothing more will be charged for it.", name=instance.name), "success")
-    return htmx.leave_for(url_for("instances.listing"))
-
-
-def _deletable(instance_id: UUID) -> Instance:
-    instance = _own(instance_id)
-    if not rules.can_delete(instance):
-        raise CannotDelete
-    return instance
-
-
 def _change(instance_id: UUID, verb: Callable[..., Instance]) -> Response:
     _own(instance_id)
     with transaction() as session:
@@ -133,10 +98,6 @@ def _change(instance_id: UUID, verb: Callable[..., Instance]) -> Response:
         return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
     page = pages.instance_page(db.session(), _own(instance_id), current_customer(), now=clock.now())
     return htmx.render("instances/show.html", partial="instances/_live.html", **page)
-
-
-def _deletion_page(instance: Instance, form: DeletionForm, *, status: int = 200) -> Response:
-    return htmx.render("instances/deletion.html", status=status, instance=instance, form=form)
 
 
 def _read_live(page: dict[str, Any]) -> dict[str, Any]:

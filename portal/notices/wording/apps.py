@@ -107,7 +107,7 @@ APPS: dict[str, Wording] = {
     "instance_restarted": Wording(
         _l("%(app)s was restarted"), [_l("You restarted %(name)s. No money moved.")], INSTANCE, APP
     ),
-    "instance_deleted": Wording(
+    "instance_deleted_alone": Wording(
         _l("%(app)s was deleted"),
         [
             _l("%(name)s and all its data were deleted as you asked."),
@@ -116,7 +116,7 @@ APPS: dict[str, Wording] = {
         Link("instances.listing", _l("See my apps")),
         {**APP, "amount": 0},
     ),
-    "instance_deleted_last": Wording(
+    "instance_deleted": Wording(
         _l("%(app)s was deleted"),
         [
             _l("%(name)s and all its data were deleted as you asked, and its subscription has ended."),

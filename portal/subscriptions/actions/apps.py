@@ -145,7 +145,7 @@ def delete_instance(session: Session, instance_id: UUID, *, agreed: Agreed | Non
     notices.tell(
         session,
         customer_id=subscription.customer_id,
-        code="instance_deleted_last" if last else "instance_deleted",
+        code="instance_deleted" if last else "instance_deleted_alone",
         parameters={"app": instance.service_name, "name": instance.name, "amount": refund.amount},
         unique_key=f"instance_deleted:{instance_id}",
         now=now,

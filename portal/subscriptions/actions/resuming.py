@@ -17,12 +17,12 @@ from portal.core import switches
 from portal.core.db import ROW_LOCK
 from portal.core.money import Money
 from portal.notices import actions as notices
-from portal.subscriptions.actions import slots
+from portal.subscriptions.actions import slots, waiting
 from portal.subscriptions.actions.charging import Period, charge_all
 from portal.subscriptions.actions.living import live, locked_own
 from portal.subscriptions.actions.suspending import resume_apps
 from portal.subscriptions.errors import CannotResume, PriceChanged
-from portal.subscriptions.models import AttemptOutcome, ChargeKind, RenewalAttempt, Subscription
+from portal.subscriptions.models import AttemptOutcome, ChargeKind, RenewalAttempt, Subscription, WaitlistEntry
 from portal.subscriptions.rules import choices
 from portal.subscriptions.rules.life import Life, life_of, resumed
 
@@ -43,6 +43,16 @@ def resume(
         raise CannotResume
     come_back(session, subscription, agreed=agreed, now=now)
     return subscription
+
+
+def wait_to_resume(session: Session, subscription_id: UUID, customer_id: UUID, *, now: datetime) -> WaitlistEntry:
+    """Takes a place in the plan's queue for a suspended subscription, before all that do not resume. A repeat keeps
+    the place. Raises `CannotResume`."""
+    session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
+    subscription = locked_own(session, subscription_id, customer_id)
+    if not choices.can_resume(subscription):
+        raise CannotResume
+    return waiting.join_to_resume(session, subscription, now=now)
 
 
 def come_back(session: Session, subscription: Subscription, *, agreed: Money | None = None, now: datetime) -> None:

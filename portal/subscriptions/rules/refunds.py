@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from portal.core.money import Money
+from portal.core.money import Money, rupiah
 from portal.subscriptions.models import Subscription
 from portal.subscriptions.rules.life import Life
 from portal.subscriptions.rules.proration import unused_value
@@ -39,6 +39,21 @@ class Agreed:
 
     refund: Money
     quoted_at: datetime
+
+    def __str__(self) -> str:
+        """As a form carries it."""
+        return f"{self.refund.amount}@{self.quoted_at.isoformat()}"
+
+    @classmethod
+    def read(cls, text: str) -> Agreed | None:
+        """What a form carried; None when it is none."""
+        amount, _, moment = text.partition("@")
+        try:
+            quoted_at = datetime.fromisoformat(moment)
+            refund = rupiah(int(amount))
+        except ValueError:
+            return None
+        return cls(refund, quoted_at) if quoted_at.tzinfo is not None else None
 
     def still_stands(self, *, now: datetime, for_at_most: timedelta) -> bool:
         """Seen a moment ago: the page may lie open for a while, not for a day; and nobody quotes the future."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from flask import flash, request, url_for
@@ -12,12 +13,15 @@ from portal.accounts.sessions import current_customer
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.ids import parse_id
+from portal.core.money import Money
 from portal.instances.rules import can_delete
 from portal.invoices.models import Series
-from portal.subscriptions import actions, queries, queues, rules
+from portal.subscriptions import actions, queries, queues, rules, standing, upgrades
+from portal.subscriptions.progress import progress_of
 from portal.subscriptions.views.blueprint import blueprint
 from portal.web import htmx
 from portal.web.guards import customer
+from portal.web.page import chip
 
 PAGE_MAX = 100_000
 
@@ -31,18 +35,40 @@ def listing() -> Response:
     page = queries.subscription_page(session, customer_id, number=number)
     if number > 1 and not page.subscriptions:
         return htmx.leave_for(url_for("subscriptions.listing"))
+    shown = {"page": page, "may_order": page.live > 1, "first_place": (number - 1) * queries.PAGE_SIZE + 1}
+    if htmx.asked():
+        return htmx.render("subscriptions/listing.html", partial="subscriptions/_listing.html", **shown)
     waiting, places = queues.waits(session, customer_id)
-    return htmx.render("subscriptions/listing.html", page=page, waiting=waiting, places=places)
+    return htmx.render("subscriptions/listing.html", **shown, waiting=waiting, places=places)
 
 
 @blueprint.get("/<uuid:subscription_id>")
 @customer
 def show(subscription_id: UUID) -> Response:
-    """One subscription: plan, period, next charge, its apps and its charges."""
-    detail = queries.subscription_detail(db.session(), subscription_id, current_customer().id)
-    plan, present = detail.subscription.plan, detail.present
-    may_add = rules.may_add_instance(detail.subscription.status, present=present, most=plan.max_instances)
-    return htmx.render("subscriptions/show.html", detail=detail, can_delete=can_delete, may_add=may_add)
+    """One subscription: how it stands, plan, period, next charge, its apps and its charges."""
+    return page_of(subscription_id)
+
+
+def page_of(subscription_id: UUID) -> Response:
+    """The subscription's page; htmx gets the region that its own buttons change."""
+    session, now = db.session(), clock.now()
+    one = standing.standing(session, subscription_id, current_customer().id, balance=balance(), now=now)
+    shown: dict[str, Any] = {"standing": one, "subscription": one.subscription}
+    if htmx.asked():
+        return htmx.render("subscriptions/show.html", partial="subscriptions/_life.html", **shown)
+    owned = standing.possessions(session, subscription_id)
+    may_add = rules.may_add_instance(
+        one.subscription.status, present=owned.present, most=one.subscription.plan.max_instances
+    )
+    beside = upgrades.beside(session, one.subscription, now=now)
+    shown |= {"beside": beside, "change": beside.change} | (progress_of(beside.change) if beside.change else {})
+    return htmx.render("subscriptions/show.html", **shown, owned=owned, can_delete=can_delete, may_add=may_add)
+
+
+def balance() -> Money:
+    """What the signed-in customer may spend, as the chip shows it."""
+    shown = chip()
+    return shown.balance if shown is not None else Money(0)
 
 
 @blueprint.post("/<uuid:subscription_id>/instances")
