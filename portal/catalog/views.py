@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
+from flask_login import current_user
 from sqlalchemy.orm import Session
 
+from portal.accounts.sessions import current_customer
 from portal.catalog import queries
 from portal.catalog.filters import PRICE_CEILINGS, Filters, from_arguments
-from portal.catalog.models import Interval
+from portal.catalog.models import Interval, Service
 from portal.core.db import db
 from portal.instances.apps import app_template
 from portal.instances.errors import UnknownApp
-from portal.subscriptions import queues
+from portal.subscriptions import queues, upgrades
+from portal.subscriptions.models import Subscription
 from portal.subscriptions.rules import slots_for_sale
+from portal.subscriptions.rules.changes import leads_up
 from portal.web import htmx
 from portal.web.guards import anyone
 
@@ -58,8 +62,17 @@ def service(slug: str) -> Response:
         "catalog/service.html",
         partial="catalog/_plans.html",
         service=found,
+        own=_own(found),
+        leads_up=leads_up,
         waiting=queues.waiting_counts(db.session(), [plan.id for plan in found.plans]),
         slots_for_sale=slots_for_sale,
         template=template,
         interval=interval,
     )
+
+
+def _own(found: Service) -> Subscription | None:
+    """The reader's live subscription to it, with its plan: for them a higher plan is an upgrade."""
+    if not current_user.is_authenticated or g.get("customer") is None:
+        return None
+    return upgrades.of_service(db.session(), current_customer().id, found.id)

@@ -31,6 +31,7 @@ from portal.invoices.actions import Line as DocumentLine
 from portal.invoices.actions import split_price
 from portal.invoices.models import Series
 from portal.notices import actions as notices
+from portal.subscriptions.actions import slots
 from portal.subscriptions.actions.quoting import UNTAKEN, quote, refuse_hurdles
 from portal.subscriptions.actions.refunding import refund_charge
 from portal.subscriptions.actions.subscribing import sold_plan
@@ -69,7 +70,7 @@ def confirm(session: Session, change_id: UUID, customer_id: UUID, *, now: dateti
         raise PriceChanged
     if changes.needs_cluster(change):
         switches.refuse_when_on(session, switches.Switch.NO_PROVISIONING)
-        catalog.take_slot(session, to_plan.id)
+        slots.take(session, customer_id, plan_id=to_plan.id, service_id=to_plan.service_id, now=now)
     charge = _charge(session, subscription, change, to_plan, now=now)
     _draft_invoice(session, change, charge, from_plan, to_plan, now=now)
     change.charge_id, change.confirmed_at = charge.id, now

@@ -65,6 +65,11 @@ def hurdle_of(session: Session, subscription: Subscription, *, now: datetime) ->
     return changes.hurdle(subscription, under_way=under_way, apps_ready=all(map(can_resize, apps)), now=now)
 
 
+def leads_up(session: Session, subscription: Subscription, to_plan: Plan, interval: str) -> bool:
+    """Is that plan a step up from what runs?"""
+    return changes.leads_up(subscription, session.get_one(Plan, subscription.plan_id), to_plan, interval)
+
+
 def proration_of(subscription: Subscription, price: Money, interval: str, *, now: datetime) -> Proration:
     """A change of this subscription to a plan at `price` by `interval`, taken apart as it stands now."""
     return prorate(

@@ -29,7 +29,7 @@ from portal.invoices.models import Series
 from portal.notices import actions as notices
 from portal.subscriptions import rules
 from portal.subscriptions.actions import slots
-from portal.subscriptions.errors import DuplicateSubscription, PriceChanged
+from portal.subscriptions.errors import DuplicateSubscription, PriceChanged, UpgradeRequired
 from portal.subscriptions.models import (
     ENDED,
     ChargeKind,
@@ -37,6 +37,7 @@ from portal.subscriptions.models import (
     SubscriptionCharge,
     SubscriptionStatus,
 )
+from portal.subscriptions.rules.changes import leads_up
 from portal.subscriptions.rules.life import next_reminder
 from portal.wallet import actions as wallet
 from portal.wallet.actions import Line
@@ -71,7 +72,7 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
     price = plan.price(purchase.interval)
     if price is None:
         raise PlanNotSold
-    _refuse_second(session, customer_id, plan.service_id)
+    _refuse_second(session, customer_id, plan, purchase.interval)
     if price + Money(plan.setup_fee, price.currency) != purchase.agreed_total:
         raise PriceChanged
     waits = slots.take(session, customer_id, plan_id=plan.id, service_id=plan.service_id, now=now)
@@ -116,10 +117,12 @@ def _of_key(session: Session, customer_id: UUID, key: str) -> Subscription | Non
     )
 
 
-def _refuse_second(session: Session, customer_id: UUID, service_id: UUID) -> None:
-    live = live_subscription(session, customer_id, service_id)
-    if live is not None:
-        raise DuplicateSubscription(live.id)
+def _refuse_second(session: Session, customer_id: UUID, plan: Plan, interval: str) -> None:
+    live = live_subscription(session, customer_id, plan.service_id)
+    if live is None:
+        return
+    upgrade = leads_up(live, session.get_one(Plan, live.plan_id), plan, interval)
+    raise (UpgradeRequired if upgrade else DuplicateSubscription)(live.id)
 
 
 def _open(

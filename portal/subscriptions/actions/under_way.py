@@ -5,7 +5,6 @@ Ask with the subscription's row locked: a change begins and ends under that lock
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import String, cast, exists, select
@@ -22,14 +21,6 @@ def change_under_way(session: Session, subscription_id: UUID) -> PlanChange | No
         PlanChange.subscription_id == subscription_id, PlanChange.status.in_(UNDER_WAY)
     )
     return session.scalar(statement.execution_options(populate_existing=True))
-
-
-def under_change(session: Session, subscription_ids: Iterable[UUID]) -> set[UUID]:
-    """Which of these subscriptions have a change under way: time must leave them alone."""
-    statement = select(PlanChange.subscription_id).where(
-        PlanChange.subscription_id.in_(list(subscription_ids)), PlanChange.status.in_(UNDER_WAY)
-    )
-    return set(session.scalars(statement))
 
 
 def refuse_during_change(session: Session, subscription_id: UUID) -> None:

@@ -25,6 +25,7 @@ from portal.core.money import Money
 from portal.notices import actions as notices
 from portal.subscriptions import queues, rules
 from portal.subscriptions.actions import slots
+from portal.subscriptions.actions.quoting import leads_up
 from portal.subscriptions.actions.subscribing import Purchase, live_subscription, sold_plan, subscribe
 from portal.subscriptions.errors import DuplicateSubscription, PriceChanged, SlotIsFree, WaitlistEntryNotFound
 from portal.subscriptions.models import (
@@ -54,7 +55,7 @@ def join(
     now: datetime,
 ) -> WaitlistEntry:
     """Puts the customer at the end of a sold-out plan's queue. With `automatic` the `agreed_total` is set aside, and a
-    free slot subscribes them without asking.
+    free slot subscribes them without asking. Who waits for a step up from what they have is always asked.
 
     Joined again they keep their place, and only what happens at their turn changes. Raises `PlanNotSold`,
     `DuplicateSubscription`, `PriceChanged`, `SlotIsFree`, `InsufficientCredit`.
@@ -65,7 +66,7 @@ def join(
     if price is None:
         raise PlanNotSold
     live = live_subscription(session, customer_id, plan.service_id)
-    if live is not None:
+    if live is not None and (automatic or not leads_up(session, live, plan, interval)):
         raise DuplicateSubscription(live.id)
     if price + Money(plan.setup_fee, price.currency) != agreed_total:
         raise PriceChanged
@@ -189,10 +190,11 @@ def _is_sold(entry: WaitlistEntry, plan: Plan) -> bool:
 
 
 def _is_wanted(session: Session, entry: WaitlistEntry, plan: Plan) -> bool:
-    """A newcomer has no subscription to the service meanwhile; who resumes is still suspended."""
+    """A newcomer has no subscription to the service meanwhile, or one that this plan is a step up from; who resumes
+    is still suspended."""
     live = live_subscription(session, entry.customer_id, plan.service_id)
     if entry.resumes_id is None:
-        return live is None
+        return live is None or leads_up(session, live, plan, entry.interval)
     return live is not None and live.id == entry.resumes_id and live.status == SubscriptionStatus.SUSPENDED
 
 
