@@ -20,7 +20,7 @@ from portal.subscriptions.actions import reminding, renewing
 
 log = structlog.get_logger()
 
-BATCH = 250
+BATCH = 500
 RUN_FOR_S = 540
 """A run hands over to the next before it would be stopped; what is left stays due."""
 HELD_BACK_PAUSE = timedelta(minutes=5)

@@ -38,7 +38,7 @@ def insert_all(
     defaults = _defaults(model.__table__, tuple(rows[0]))  # type: ignore[arg-type]
     statement = _insert(model.__table__, (*rows[0], *defaults), unique)  # type: ignore[arg-type]
     filled = [{**row, **{name: make(None) for name, make in defaults.items()}} for row in rows] if defaults else rows
-    result = session.execute(statement, {"rows": json.dumps(filled, default=str)})
+    result = session.execute(statement, {"rows": _json(filled)})
     return {row[0] for row in result} if once_by else set()
 
 
@@ -47,7 +47,15 @@ def update_all(session: Session, model: type[Base], rows: Sequence[Row]) -> None
     if rows:
         session.flush()
         names = tuple(name for name in rows[0] if name != "id")
-        session.execute(_update(model.__table__, names), {"rows": json.dumps(rows, default=str)})  # type: ignore[arg-type]
+        session.execute(_update(model.__table__, names), {"rows": _json(rows)})  # type: ignore[arg-type]
+
+
+def _json(rows: Sequence[Row]) -> str:
+    return json.dumps(rows, default=_as_text)
+
+
+def _as_text(value: Any) -> str:
+    return value.hex if isinstance(value, UUID) else str(value)
 
 
 @lru_cache
