@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from portal.provisioning import quantities
+
 Json = dict[str, Any]
 
 RESTARTED_AT = "minispod.io/restarted-at"
@@ -171,13 +173,6 @@ def _condition(status: Json, kind: str) -> Json:
     return next((one for one in status.get("conditions") or [] if one.get("type") == kind), {})
 
 
-SUFFIXES = {
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
-    "P": 10**15,
-}  # fmt: skip
-
-
 def _gib(quantity: str) -> int:
     """Whole GiB of a quantity such as `10Gi`, `10240Mi` or `10737418240`."""
-    digits = quantity.rstrip("KMGTPkim")
-    return int(float(digits) * SUFFIXES.get(quantity.removeprefix(digits), 1)) // 2**30
+    return int(quantities.parse(quantity) // 2**30)
