@@ -33,6 +33,9 @@ SCHEDULE: list[Periodic] = [
     Periodic("app-health", "health.check_apps", cron="*/5 * * * *", late_after=10 * MINUTE, timeout_s=280),
     Periodic("cluster-drift", "drift.reconcile", cron="40 * * * *", late_after=HOUR, timeout_s=900),
     # books and the operator
+    Periodic("overdue-invoices", "reports.remind_overdue", cron="0 9 * * *", late_after=HOUR, catch_up=True),
+    Periodic("daily-summary", "reports.daily", cron="0 23 * * *", late_after=HOUR, catch_up=True),
+    Periodic("monthly-reports", "reports.monthly", cron="0 2 1 * *", late_after=HOUR, catch_up=True),
     Periodic("clean-up", "housekeeping.clean_up", cron="0 3 * * *", late_after=HOUR, catch_up=True),
     Periodic("reconciliation", "books.reconcile", cron="0 4 * * *", late_after=HOUR, catch_up=True),
     Periodic("books-audit", "books.audit", cron="30 3 * * *", late_after=HOUR, catch_up=True, timeout_s=3600),

@@ -526,13 +526,24 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_check_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("missing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failure_code", sa.String(length=60), nullable=True),
+        sa.Column("failure_parameters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.CheckConstraint("host = lower(host)", name=op.f("ck_instance_domain_host_lower")),
         sa.ForeignKeyConstraint(["instance_id"], ["instance.id"], name=op.f("fk_instance_domain_instance_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instance_domain")),
         sa.UniqueConstraint("instance_id", "host", name=op.f("uq_instance_domain_instance_id_host")),
     )
+    op.create_index(
+        "ix_instance_domain_due",
+        "instance_domain",
+        ["next_check_at"],
+        unique=False,
+        postgresql_where=sa.text("next_check_at IS NOT NULL"),
+    )
+    op.create_index("ix_instance_domain_host", "instance_domain", ["host"], unique=False)
     op.create_index(
         "uq_instance_domain_verified",
         "instance_domain",

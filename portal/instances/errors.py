@@ -55,6 +55,28 @@ class BadVariables(PortalError):
     message = _l("Nothing was saved. Mend what is marked, then save again.")
 
 
+class BadHost(PortalError):
+    """`details["problem"]` is a code of `wording.HOST_PROBLEMS`."""
+
+    status = 422
+    code = "BAD_HOST"
+    message = _l("This cannot be the app's domain. Nothing was added.")
+
+
+class DomainThere(Conflict):
+    code = "DOMAIN_THERE"
+    message = _l("This app has that domain already.")
+
+
+class TooManyDomains(Conflict):
+    code = "TOO_MANY_DOMAINS"
+    message = _l("Your plan has no room for another domain. Remove one, or choose a larger plan.")
+
+
+class DomainNotFound(NotFound):
+    code = "DOMAIN_NOT_FOUND"
+
+
 class CannotDelete(Conflict):
     code = "CANNOT_DELETE"
     message = _l("This app cannot be deleted right now: it is still being set up or already being removed.")

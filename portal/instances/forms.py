@@ -28,6 +28,12 @@ class DeletionForm(PortalForm):
         self.name.validators = [InputRequired(), AnyOf([name], message=wrong)]
 
 
+class DomainForm(PortalForm):
+    """A host as people write it."""
+
+    host = StringField(_l("Domain"), filters=[lambda text: (text or "").strip()], validators=[InputRequired()])
+
+
 class VariableRow(Form):
     """One variable. The value of a stored secret is never in it: left blank, it stays."""
 

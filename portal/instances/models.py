@@ -140,6 +140,8 @@ class InstanceDomain(Identified, Base):
         Index("uq_instance_domain_verified", "host", unique=True, postgresql_where=text("status = 'VERIFIED'")),
         UniqueConstraint("instance_id", "host"),
         CheckConstraint("host = lower(host)", name="host_lower"),
+        Index("ix_instance_domain_host", "host"),
+        Index("ix_instance_domain_due", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")),
     )
 
     instance_id: Mapped[UUID] = mapped_column(ForeignKey("instance.id"))
@@ -148,8 +150,11 @@ class InstanceDomain(Identified, Base):
     status: Mapped[str] = mapped_column(String(10), default=DomainStatus.PENDING)
     created_at: Mapped[datetime]
     checked_at: Mapped[datetime | None]
+    next_check_at: Mapped[datetime | None]  # by ourselves; none: only when the customer asks
     verified_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]  # while it is VERIFIED and its records are gone
     failure_code: Mapped[str | None] = mapped_column(String(60))  # what the last check missed
+    failure_parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
 
 
 class InstanceOutage(Identified, Base):

@@ -68,6 +68,12 @@ def variables_of(session: Session, instance_id: UUID) -> dict[str, Stored]:
     return {one.name: Stored(one.name, one.value, one.secret, one.changed_at) for one in session.scalars(statement)}
 
 
+def domains_of(session: Session, instance_id: UUID) -> Sequence[InstanceDomain]:
+    """The app's own domains, oldest first."""
+    statement = select(InstanceDomain).where(InstanceDomain.instance_id == instance_id).order_by(InstanceDomain.id)
+    return session.scalars(statement.execution_options(populate_existing=True)).all()
+
+
 def hosts_claimed(session: Session, instance_id: UUID) -> Sequence[str]:
     """Every host that was ever asked for the instance and not taken back, proved or not."""
     statement = select(InstanceDomain.host).where(InstanceDomain.instance_id == instance_id)

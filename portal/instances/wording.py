@@ -10,7 +10,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from portal.instances.models import Instance, InstanceEvent, WantedState
+from portal.instances.models import Instance, InstanceDomain, InstanceEvent, WantedState
 from portal.web.states import Shown
 
 PLAN: dict[str, Any] = {
@@ -50,6 +50,10 @@ EVENTS: dict[str, Any] = {
     "roll_back_started": _l("We went back to the version before"),
     "variables_changed": _l("You changed its variables"),
     "variables_saved": _l("It restarts to read its variables"),
+    "domain_added": _l("You asked for a domain"),
+    "domain_verified": _l("A domain leads to it"),
+    "domain_lost": _l("A domain no longer leads to it"),
+    "domain_removed": _l("You removed a domain"),
     "stopped": _l("It has stopped; its data stays"),
     "outage": _l("It does not come up"),
     "failed": _l("It could not be set up"),
@@ -91,6 +95,26 @@ VARIABLE_PROBLEMS: dict[str, Any] = {
     "twice": _l("The same name stands here twice. Nothing was saved."),
     "too_many": _l("At most 50 variables. Nothing was saved."),
     "too_large": _l("All variables together may have at most 64 KiB. Nothing was saved."),
+}
+
+HOST_PROBLEMS: dict[str, Any] = {
+    "no_host": _l("This is not a domain. Write it like blog.example.com, without path or port."),
+    "wildcard": _l("One domain at a time: an asterisk cannot be used."),
+    "address": _l("This is an address in numbers. A domain has a name."),
+    "ours": _l("This domain is ours. Use one of your own."),
+    "not_public": _l("This name is not known on the internet. Write the whole domain, like blog.example.com."),
+    "public_suffix": _l("Under this ending anybody can have a domain; it is not one itself."),
+}
+
+DOMAIN_PROBLEMS: dict[str, Any] = {
+    "proof_missing": _l("The TXT record is not there yet. Changes may take up to an hour to be seen."),
+    "proof_wrong": _l("There is a TXT record, but with another text. Copy it from here once more."),
+    "address_missing": _l("The domain leads nowhere yet: the second record is missing."),
+    "points_elsewhere": _l("The domain also leads somewhere else: %(found)s. Remove that record."),
+    "in_use": _l("The domain leads to another app, whose TXT record is still there. Remove that one first."),
+    "taken_over": _l("Somebody else proved that the domain is theirs."),
+    "no_answer": _l("The name servers of the domain did not answer. We ask again."),
+    "app_deleted": _l("The app was deleted."),
 }
 
 PHASES = {
@@ -157,11 +181,17 @@ def progress(instance: Instance) -> list[Step]:
 
 def history(instance: Instance) -> list[Step]:
     """Everything that ever happened, newest first. Needs `events` loaded."""
-    tone = {"failed": "failed", "outage": "failed", "update_failed": "failed"}
+    tone = {"failed": "failed", "outage": "failed", "update_failed": "failed", "domain_lost": "failed"}
     return [
         Step(EVENTS.get(event.code, event.code), tone.get(event.code, "done"), event.happened_at, _detail(event))
         for event in reversed(instance.events)
     ]
+
+
+def domain_problem(domain: InstanceDomain) -> str:
+    """What the last look missed, as a sentence; empty when nothing."""
+    words = DOMAIN_PROBLEMS.get(domain.failure_code or "", "")
+    return str(words) % domain.failure_parameters if words else ""
 
 
 def began_with(instance: Instance) -> str:
@@ -191,6 +221,8 @@ def _trouble(events: Sequence[InstanceEvent]) -> Any:
 
 
 def _detail(event: InstanceEvent) -> Any:
+    if event.code.startswith("domain_"):
+        return event.parameters.get("host", "")
     if event.code == "variables_changed":
         return ", ".join(event.parameters.get("names", []))
     if event.code == "updated":

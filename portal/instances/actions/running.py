@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,15 @@ from portal.core.ids import new_id, readable_code
 from portal.instances import rules
 from portal.instances.apps import app_template
 from portal.instances.errors import CannotRestart, CannotStart, CannotStop, InstanceNotFound
-from portal.instances.models import Instance, InstanceEvent, InstanceSecret, InstanceState, WantedState
+from portal.instances.models import (
+    DomainStatus,
+    Instance,
+    InstanceDomain,
+    InstanceEvent,
+    InstanceSecret,
+    InstanceState,
+    WantedState,
+)
 from portal.provisioning.manifests import generate_secrets
 
 NAME_CODE_LENGTH = 6
@@ -181,6 +189,7 @@ def fence(
     instance.wanted, instance.fenced_at, instance.deadline_at = WantedState.ABSENT, now, None
     instance.failure_code, instance.failure_parameters = failure_code, failure_parameters or {}
     _record_end(session, instance, now=now)
+    _free_domains(session, instance)
     outbox.enqueue(session, "instances.clean_up", instance_id=instance.id)
     return True
 
@@ -263,6 +272,13 @@ def _record_end(session: Session, instance: Instance, *, now: datetime) -> None:
     else:
         parameters = {**instance.failure_parameters, "reason": code}
         record_event(session, instance.id, "failed", unique_key="fenced", now=now, **parameters)
+
+
+def _free_domains(session: Session, instance: Instance) -> None:
+    """Others may prove its domains now. The rows stay: the clean-up finds the certificates by them."""
+    claimed = update(InstanceDomain).where(InstanceDomain.instance_id == instance.id)
+    freed = claimed.values(status=DomainStatus.FAILED, failure_code="app_deleted", next_check_at=None)
+    session.execute(freed.execution_options(synchronize_session=False))
 
 
 def _roll_out_event(session: Session, instance: Instance, code: str, *, now: datetime, **parameters: Any) -> bool:

@@ -39,7 +39,6 @@ def save_variables(instance_id: UUID) -> Response:
     stored, form = queries.variables_of(db.session(), instance.id), VariablesForm()
     app = pages.template_of(instance)
     reserved = variables.reserved_names(app) if app else frozenset()
-    db.session.rollback()
     if not form.validate_on_submit() or not form.is_sound(stored, reserved, wording.VARIABLE_PROBLEMS):
         return _page(instance, stored, form=form, status=422)
     try:

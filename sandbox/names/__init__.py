@@ -1,0 +1,5 @@
+"""A name server on the loopback: answers over UDP from a table that tests and people may write."""
+
+from sandbox.names.server import NameServer
+
+__all__ = ["NameServer"]
