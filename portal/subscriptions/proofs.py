@@ -142,6 +142,28 @@ def invoices_agree(session: Session) -> Iterator[Difference]:
         yield Difference("invoices_agree", f"document {row.id}", f"total {row.total}, lines {row.lines}")
 
 
+def upgrades_are_charged(session: Session) -> Iterator[Difference]:
+    """Every charge for an upgrade has its change of plan and the quoted sum, every confirmed change its charge; what
+    is carried out is not refunded, and what was undone is, in full."""
+    rows = session.execute(
+        text(
+            """
+            SELECT c.id AS charge_id, p.id AS change_id, p.status, p.total, c.amount, c.refunded
+            FROM (SELECT * FROM subscription_charge WHERE kind = 'UPGRADE') c
+            FULL JOIN (SELECT * FROM plan_change WHERE charge_id IS NOT NULL
+                       OR status NOT IN ('QUOTED', 'LAPSED')) p ON p.charge_id = c.id
+            WHERE p.id IS NULL OR c.id IS NULL OR p.total <> c.amount OR p.status IN ('QUOTED', 'LAPSED')
+               OR (p.status = 'RESIZING' AND c.refunded <> 0)
+               OR (p.status IN ('ROLLING_BACK', 'ROLLED_BACK') AND c.refunded <> c.amount)
+            """
+        )
+    )
+    for row in rows:
+        name = f"plan_change {row.change_id}" if row.change_id else f"subscription_charge {row.charge_id}"
+        reason = f"{row.status}: quoted {row.total}, charged {row.amount}, refunded {row.refunded}"
+        yield Difference("upgrades_are_charged", name, reason)
+
+
 def receipts_agree(session: Session) -> Iterator[Difference]:
     """Every credited gateway transaction has its receipt over exactly that sum."""
     rows = session.execute(
@@ -186,6 +208,7 @@ CHECKS = [
     charges_are_booked,
     purchases_have_a_charge,
     invoices_agree,
+    upgrades_are_charged,
     receipts_agree,
     numbers_are_gapless,
 ]

@@ -102,6 +102,20 @@ def paid_and_forgotten(_: UUID) -> UUID:
     )
 
 
+def an_upgrade_nobody_paid(_: UUID) -> UUID:
+    return damage(
+        """
+        INSERT INTO plan_change (id, subscription_id, customer_id, from_plan_id, to_plan_id, from_interval, to_interval,
+            from_price, to_price, unused_value, cost, total, currency, period_number, period_started_at, period_ends_at,
+            status, quoted_at, expires_at, confirmed_at, ended_at, before)
+        SELECT :id, id, customer_id, plan_id, plan_id, 'MONTHLY', 'YEARLY', 1, 10, 1, 10, 9, 'IDR', 1, created_at,
+            created_at, 'DONE', created_at, created_at, created_at, created_at, '{}'
+        FROM subscription LIMIT 1 RETURNING id
+        """,
+        id=uuid4(),
+    )
+
+
 PURCHASE = one("journal_entry", "kind = 'PURCHASE'")
 RECEIPT = one("document", "series = 'RECEIPT'")
 NEXT_TO_LAST = "account_id IN (SELECT id FROM ledger_account WHERE kind = 'AVAILABLE') AND sequence = 2"
@@ -149,6 +163,9 @@ DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
         " RETURNING reference_id")),
     ("a purchase without a charge", "purchases_have_a_charge", "journal_entry", damaged(
         "UPDATE journal_entry SET kind = 'PURCHASE' WHERE kind = 'ADJUSTMENT' RETURNING id")),
+    ("a charge for an upgrade that nobody made", "upgrades_are_charged", "subscription_charge", damaged(
+        f"UPDATE subscription_charge SET kind = 'UPGRADE' WHERE {one('subscription_charge')} RETURNING id")),
+    ("an upgrade for nothing", "upgrades_are_charged", "plan_change", an_upgrade_nobody_paid),
     ("an invoice's line grew", "invoices_agree", "document", damaged(
         f"UPDATE document_line SET amount = amount + 1 WHERE {one('document_line')} RETURNING document_id")),
     ("a credit note is gone", "invoices_agree", "subscription_charge", damaged(
