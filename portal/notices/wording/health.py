@@ -54,9 +54,8 @@ HEALTH: dict[str, Wording] = {
         [
             When("held", _l("%(held)s apps differ at once; their repair waits for your word.")),
             When("count", _l("Nothing safe can be done about these: %(first)s.")),
-            _l(
-                "See all of it with: flask --app wsgi instances drift. Repair what is safe with: flask --app wsgi instances drift --repair."
-            ),
+            _l("See all of it with: flask --app wsgi instances drift."),
+            _l("Repair what is safe with: flask --app wsgi instances drift --repair."),
         ],
         STATUS,
         {"count": 1, "held": 0, "first": "MISSING PersistentVolumeClaim/n8n-abc123-data in user-1"},
