@@ -18,7 +18,7 @@ from portal.instances.models import Instance, InstanceState
 from portal.notices.models import Notice
 from portal.payments.models import Payment, PaymentStatus
 from portal.subscriptions import rules
-from portal.subscriptions.models import ENDED, Subscription, WaitlistEntry, WaitlistStatus
+from portal.subscriptions.models import ENDED, IN_LINE, Subscription, WaitlistEntry
 from portal.subscriptions.queries import DUE_SOON, forecast
 from portal.wallet.models import AccountKind, LedgerAccount, Transaction
 
@@ -95,23 +95,23 @@ def _subscriptions(running: Sequence[Running]) -> list[Subscription]:
 
 
 def pending(session: Session, customer_id: UUID) -> tuple[list[Payment], list[WaitlistEntry]]:
-    """Top-ups that still wait for money or for our check, newest first, and slots that are held until the customer
-    says so, the most urgent first, with plan and service. One query."""
+    """Top-ups that still wait for money or for our check, newest first, and places in queues, open offers first, with
+    plan and service. One query."""
     waiting = (PaymentStatus.CREATED, PaymentStatus.PENDING, PaymentStatus.IN_REVIEW)
-    offered = and_(WaitlistEntry.customer_id == Customer.id, WaitlistEntry.status == WaitlistStatus.OFFERED)
+    in_line = and_(WaitlistEntry.customer_id == Customer.id, WaitlistEntry.status.in_(IN_LINE))
     statement = (
         select(Payment, WaitlistEntry)
         .select_from(Customer)
         .outerjoin(Payment, and_(Payment.customer_id == Customer.id, Payment.status.in_(waiting)))
-        .outerjoin(WaitlistEntry, offered)
+        .outerjoin(WaitlistEntry, in_line)
         .options(joinedload(WaitlistEntry.plan).joinedload(Plan.service))
         .where(Customer.id == customer_id)
-        .order_by(Payment.created_at.desc(), WaitlistEntry.offer_ends_at)
+        .order_by(Payment.created_at.desc(), WaitlistEntry.offer_ends_at, WaitlistEntry.joined_at)
     )
     rows = session.execute(statement).all()
     payments = {payment.id: payment for payment, _ in rows if payment}
-    offers = {entry.id: entry for _, entry in rows if entry}
-    return list(payments.values()), list(offers.values())
+    places = {entry.id: entry for _, entry in rows if entry}
+    return list(payments.values()), list(places.values())
 
 
 def activity(session: Session, customer_id: UUID) -> Sequence[Transaction]:

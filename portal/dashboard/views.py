@@ -24,11 +24,11 @@ def overview() -> Response:
     running = queries.apps(session, customer_id)
     if htmx.asked():
         return htmx.render("dashboard/overview.html", partial="dashboard/_apps.html", running=running)
-    pending, offers = queries.pending(session, customer_id)
+    pending, places = queries.pending(session, customer_id)
     return htmx.render(
         "dashboard/overview.html",
         running=running,
-        offers=offers,
+        offers=[place for place in places if place.holds_slot],
         runway=queries.runway(running, chip().balance, now=now),
         due=queries.due_soon(running, now=now),
         pending=pending,

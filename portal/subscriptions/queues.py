@@ -161,17 +161,6 @@ def own_entry(session: Session, entry_id: UUID, customer_id: UUID) -> WaitlistEn
     return entry
 
 
-def set_aside(session: Session, customer_id: UUID) -> Sequence[WaitlistEntry]:
-    """What credit of the customer is set aside for, with plan and service."""
-    statement = (
-        select(WaitlistEntry)
-        .options(joinedload(WaitlistEntry.plan).joinedload(Plan.service))
-        .where(WaitlistEntry.customer_id == customer_id, WaitlistEntry.held > 0)
-        .order_by(WaitlistEntry.joined_at, WaitlistEntry.id)
-    )
-    return session.scalars(statement).all()
-
-
 def offers_ended(session: Session, *, now: datetime) -> Sequence[UUID]:
     """Ids of offers whose time is up, the longest overdue first."""
     statement = select(WaitlistEntry.id).where(

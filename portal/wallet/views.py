@@ -10,9 +10,8 @@ from werkzeug.wrappers import Response
 from portal.accounts.sessions import current_customer
 from portal.core import clock
 from portal.core.db import db
-from portal.payments import queries as payments
+from portal.dashboard import queries as dashboard
 from portal.payments import rules as payment_rules
-from portal.subscriptions import queues
 from portal.wallet import queries, statement_file, wording
 from portal.wallet.forms import HistoryForm
 from portal.wallet.queries import Filters
@@ -54,11 +53,11 @@ def transactions_csv() -> Response:
 def _figures() -> dict[str, Any]:
     """What stands around the history: left out when htmx asks for the history alone."""
     session, customer_id = db.session(), current_customer().id
-    overview = queries.overview(session, customer_id, now=clock.now())
+    waiting, places = dashboard.pending(session, customer_id)
     return {
-        "overview": overview,
-        "set_aside": queues.set_aside(session, customer_id) if overview.held else [],
-        "waiting": payments.open_payments(session, customer_id),
+        "overview": queries.overview(session, customer_id, now=clock.now()),
+        "set_aside": [place for place in places if place.held],
+        "waiting": waiting,
         "payment_rules": payment_rules,
     }
 

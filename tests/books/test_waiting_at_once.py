@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -32,11 +34,11 @@ def work() -> None:
     run_due_work(without=OTHER_WORK)
 
 
-def patiently(deed: object) -> None:
+def patiently(deed: Callable[[], Any]) -> None:
     """As a job's retry or an edge would: tried again while somebody holds the locks."""
     for _ in range(20):
         try:
-            deed()  # type: ignore[operator]
+            deed()
             return
         except Busy:
             db.session.rollback()
@@ -64,7 +66,7 @@ def test_five_freed_slots_are_five_offers_in_order_whoever_passes_by(portal: Fla
         clock.advance(timedelta(seconds=1))
     work()
     passers_by = [line.somebody() for _ in range(8)]
-    deeds = [partial(patiently, partial(free_one, one)) for one in owned]
+    deeds: list[Callable[[], Any]] = [partial(patiently, partial(free_one, one)) for one in owned]
     deeds += [partial(shop.buy, customer, plan) for customer in passers_by]
     deeds += [partial(patiently, partial(jobs.offer_next, str(plan))) for _ in range(6)]
     outcomes = all_at_once(portal, deeds)
@@ -100,7 +102,7 @@ def test_an_offer_that_runs_out_as_it_is_taken_is_one_or_the_other(portal: Flask
     line.free(plan)
     work()
     clock.advance(timedelta(hours=24))
-    deeds = [partial(shop.buy, first, plan), jobs.expire_offers, jobs.expire_offers]
+    deeds: list[Callable[[], Any]] = [partial(shop.buy, first, plan), jobs.expire_offers, jobs.expire_offers]
     outcomes = all_at_once(portal, deeds[round_:] + deeds[:round_])
     assert set(errors(outcomes)) <= LIKELY
     work()
