@@ -25,9 +25,12 @@ RUN = """
     }
 """
 STICKS_OUT = """
-    () => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
-        .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
-        .map((one) => `${one.tagName}.${one.className} ${one.getBoundingClientRect().right}`).slice(0, 6)
+    () => {
+        const { scrollWidth, clientWidth } = document.documentElement;
+        return scrollWidth <= clientWidth ? [] : [...document.querySelectorAll("body *")]
+            .filter((one) => one.getBoundingClientRect().right > clientWidth + 1)
+            .map((one) => `${one.tagName}.${one.className} ${one.getBoundingClientRect().right}`).slice(0, 6);
+    }
 """
 CALM = """
     async () => {
