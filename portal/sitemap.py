@@ -30,6 +30,7 @@ COMMANDS: list[str] = [
     "portal.core.commands:outbox_commands",
     "portal.core.commands:job_commands",
     "portal.instances.commands",
+    "portal.insights.commands",
     "portal.dashboard.commands",
     "portal.subscriptions.commands",
 ]

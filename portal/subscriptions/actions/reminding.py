@@ -51,10 +51,17 @@ def _paid(subscription: Subscription, turn: Turn, amount: int, now: datetime) ->
 
 def _short(subscription: Subscription, turn: Turn, amount: int, now: datetime) -> Telling:
     assert turn.life.grace_ends_at is not None
+    if turn.step is Step.STILL_DUE:
+        return still_due(subscription, amount, turn.missing, until=turn.life.grace_ends_at, now=now)
     facts = _shortage(amount, turn.missing) | {"until_at": turn.life.grace_ends_at.isoformat()}
-    first = turn.step is Step.FELL_DUE
-    key = f"{turn.life.period_number}:{today(now)}"
-    return _telling(subscription, "renewal_short" if first else "renewal_still_short", facts, key=key)
+    return _telling(subscription, "renewal_short", facts, key=f"{turn.life.period_number}:{today(now)}")
+
+
+def still_due(subscription: Subscription, amount: int, missing: int, *, until: datetime, now: datetime) -> Telling:
+    """The day's reminder in grace, from the retry or from the morning's round: whichever comes first is told."""
+    facts = _shortage(amount, missing) | {"until_at": until.isoformat()}
+    key = f"{subscription.period_number}:{today(now)}"
+    return _telling(subscription, "renewal_still_short", facts, key=key)
 
 
 def _suspended(subscription: Subscription, turn: Turn, amount: int, now: datetime) -> Telling:

@@ -1,0 +1,48 @@
+"""The operator's daily summary and monthly reports, and overdue invoices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from portal.core import clock, job_runs
+from portal.core.db import transaction
+from portal.insights import actions, queries, rules
+from portal.insights.rules import Period
+from portal.subscriptions.actions import overdue
+
+
+def daily() -> dict[str, int]:
+    """Every day at 23:00: the summary of the 24 hours before, and of days for which none was made."""
+    return _make_missing(rules.days_due(job_runs.moment()))
+
+
+def monthly() -> dict[str, int]:
+    """On the first at 02:00: the report of the month that has ended, and of months for which none was made."""
+    return _make_missing(rules.months_due(job_runs.moment()))
+
+
+def remind_overdue() -> dict[str, int]:
+    """Every day at 09:00. An overdue invoice is that of a subscription in grace: each customer has been reminded today
+    when this has run, and the operator sees how many they are and what they owe."""
+    total = {"overdue": 0, "overdue_sum": 0, "reminded": 0}
+    after = None
+    while True:
+        with transaction() as session:
+            batch = overdue.remind(session, after, now=clock.now())
+            if batch is None:
+                return total
+            total = {name: total[name] + batch.counts[name] for name in total}
+            job_runs.progress(session, total)
+        after = batch.last_id
+
+
+def _make_missing(periods: Iterable[Period]) -> dict[str, int]:
+    """One transaction each. Nothing is reported of the time before the portal's first user."""
+    made = 0
+    with transaction() as session:
+        began_at = queries.first_day(session)
+    for period in periods:
+        if began_at is not None and period.ends_at > began_at:
+            with transaction() as session:
+                made += actions.make(session, period, now=clock.now())
+    return {"made": made}
