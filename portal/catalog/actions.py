@@ -140,6 +140,7 @@ def _add_plan(session: Session, service_id: UUID, plan: PlanTemplate) -> None:
         "slots_used": 0,
         "max_instances": plan.max_instances,
         "max_domains": plan.max_domains,
+        "trial_days": plan.trial_days,
         "features": [feature.model_dump() for feature in plan.features],
         "popular": plan.popular,
         "active": True,

@@ -72,6 +72,7 @@ class Plan(Frozen):
     slots_total: NotNegative
     max_instances: Positive = 1
     max_domains: NotNegative = 1
+    trial_days: Annotated[int, Field(ge=0, le=90)] = 0
     popular: bool = False
     features: tuple[Localized, ...] = Field(min_length=1, strict=False)
 

@@ -88,6 +88,8 @@ def _plan_prices(index: int, plan: Plan) -> Iterator[Finding]:
         yield ("plans", index, "monthly_price"), "only a FREE plan costs nothing"
     if plan.yearly_price > 12 * plan.monthly_price:
         yield ("plans", index, "yearly_price"), "a year costs more than twelve months"
+    if plan.trial_days and not plan.monthly_price:
+        yield ("plans", index, "trial_days"), "what is free needs no trial"
 
 
 def _placeholders(template: AppTemplate) -> Iterator[Finding]:

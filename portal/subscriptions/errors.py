@@ -120,3 +120,18 @@ class SlotIsFree(Conflict):
 class TooManyHolds(Conflict):
     code = "TOO_MANY_HOLDS"
     message = _l("You hold as many slots as you may while you pay. Launch or cancel one of them, or go on without.")
+
+
+class TrialUsed(Conflict):
+    code = "TRIAL_USED"
+    message = _l("A trial of this app is for those who have never had it. Nothing was charged. You can buy it here.")
+
+
+class TrialNeedsEmail(Conflict):
+    code = "TRIAL_NEEDS_EMAIL"
+    message = _l("Confirm your e-mail address first: then the trial is yours. Nothing was charged.")
+
+
+class NoTrial(Conflict):
+    code = "NO_TRIAL"
+    message = _l("There is no trial of this plan. Nothing was charged.")

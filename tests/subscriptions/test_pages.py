@@ -66,7 +66,7 @@ def test_a_visitor_signs_in_and_comes_back_to_the_same_order(client, ayu):
 def test_the_confirmation_states_every_figure(client, ayu):
     credit(ayu.customer_id, 60_000)
     page = confirmation(sign_in(client, ayu.email), plan_of("n8n")).text
-    for said in ("Rp25.000", "Rp2.477", "Rp60.000", "Rp35.000", "10 April 2026", "within 5 minutes", "not refunded"):
+    for said in ("Rp25.000", "Rp2.477", "Rp60.000", "Rp35.000", "10 April 2026", "within 5 minutes", "unused part"):
         assert said in page, said
     assert "Launch for Rp25.000" in page
 

@@ -19,6 +19,7 @@ from portal.instances import actions as instances
 from portal.instances.models import Instance
 from portal.notices import actions as notices
 from portal.subscriptions import rules
+from portal.subscriptions.actions import trials
 from portal.subscriptions.actions.cancelling import end_at_once
 from portal.subscriptions.actions.living import live
 from portal.subscriptions.actions.refunding import Refund, refund_everything
@@ -77,6 +78,7 @@ def fail_provisioning(
     refund = Refund()
     if wasted:
         refund = refund_everything(session, subscription, code="provisioning_refund", now=now)
+        trials.give_back(session, subscription.id)
     if not instances.fence(session, instance_id, now=now, failure_code=code, failure_parameters=parameters):
         return False
     if wasted:

@@ -28,8 +28,8 @@ from portal.invoices.actions import split_price
 from portal.invoices.models import Series
 from portal.notices import actions as notices
 from portal.subscriptions import rules
-from portal.subscriptions.actions import slots
-from portal.subscriptions.errors import DuplicateSubscription, PriceChanged, UpgradeRequired
+from portal.subscriptions.actions import slots, trials
+from portal.subscriptions.errors import DuplicateSubscription, NoTrial, PriceChanged, UpgradeRequired
 from portal.subscriptions.models import (
     ENDED,
     ChargeKind,
@@ -39,6 +39,7 @@ from portal.subscriptions.models import (
 )
 from portal.subscriptions.rules.changes import leads_up
 from portal.subscriptions.rules.life import next_reminder
+from portal.subscriptions.rules.trials import trial_end
 from portal.wallet import actions as wallet
 from portal.wallet.actions import Line
 from portal.wallet.ledger import Reference
@@ -53,6 +54,7 @@ class Purchase:
     interval: str
     agreed_total: Money
     key: str
+    trial: bool = False  # the total is agreed for the time after it
 
 
 def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: datetime) -> Subscription:
@@ -62,6 +64,8 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
     top-up launches nothing by surprise. A repeat of the purchase's key returns the same subscription. Raises
     `PlanNotSold`, `DuplicateSubscription`, `PriceChanged`, `QuotaExceeded` (also while others wait for the plan),
     `InsufficientCredit` (with the exact shortfall).
+
+    With a `trial` nothing is charged before it ends; `NoTrial`, `TrialUsed` and `TrialNeedsEmail` refuse it.
     """
     customer = session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     known = _of_key(session, customer_id, purchase.key)
@@ -75,13 +79,19 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
     _refuse_second(session, customer_id, plan, purchase.interval)
     if price + Money(plan.setup_fee, price.currency) != purchase.agreed_total:
         raise PriceChanged
+    if purchase.trial:
+        _refuse_trial(session, customer_id, plan)
     waits = slots.take(session, customer_id, plan_id=plan.id, service_id=plan.service_id, now=now)
     subscription = _open(session, customer, plan, purchase, price, now=now)
     waits.belong_to(subscription)
-    charge = _charge(session, subscription, plan, now=now)
-    _draft_invoice(session, subscription, plan, charge, now=now)
+    if purchase.trial:
+        trials.claim(session, subscription, now=now)
+        _tell_trial(session, subscription, plan, purchase.agreed_total, now=now)
+    else:
+        charge = _charge(session, subscription, plan, now=now)
+        _draft_invoice(session, subscription, plan, charge, now=now)
+        _tell_started(session, subscription, plan, charge, now=now)
     start_instance(session, customer, subscription, plan, now=now)
-    _tell_started(session, subscription, plan, charge, now=now)
     return subscription
 
 
@@ -125,22 +135,31 @@ def _refuse_second(session: Session, customer_id: UUID, plan: Plan, interval: st
     raise (UpgradeRequired if upgrade else DuplicateSubscription)(live.id)
 
 
+def _refuse_trial(session: Session, customer_id: UUID, plan: Plan) -> None:
+    if not plan.trial_days:
+        raise NoTrial
+    trials.refuse_trial(session, customer_id, plan.service_id)
+
+
 def _open(
     session: Session, customer: Customer, plan: Plan, purchase: Purchase, price: Money, *, now: datetime
 ) -> Subscription:
     anchor_day = today(now).day
     ends_at = rules.period_end(now, purchase.interval, anchor_day=anchor_day)
+    if purchase.trial:
+        ends_at = trial_end(now, days=plan.trial_days)
     subscription = Subscription(
         id=new_id(),
         customer_id=customer.id,
         service_id=plan.service_id,
         plan_id=plan.id,
-        status=SubscriptionStatus.ACTIVE,
+        status=SubscriptionStatus.TRIALING if purchase.trial else SubscriptionStatus.ACTIVE,
         interval=Interval(purchase.interval),
         price=price.amount,
         currency=price.currency,
         anchor_day=anchor_day,
         started_at=now,
+        period_number=0 if purchase.trial else 1,
         period_started_at=now,
         period_ends_at=ends_at,
         due_at=ends_at,
@@ -234,6 +253,22 @@ def _tell_started(
         unique_key=f"subscription_started:{subscription.id}",
         now=now,
         mail=charge.amount == 0,
+    )
+
+
+def _tell_trial(session: Session, subscription: Subscription, plan: Plan, price: Money, *, now: datetime) -> None:
+    notices.tell(
+        session,
+        customer_id=subscription.customer_id,
+        code="trial_started",
+        parameters={
+            **_words(plan, subscription),
+            "price": price.amount,
+            "ends_at": subscription.period_ends_at.isoformat(),
+            "subscription_id": str(subscription.id),
+        },
+        unique_key=f"trial_started:{subscription.id}",
+        now=now,
     )
 
 

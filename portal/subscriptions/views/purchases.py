@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from flask import flash, request, url_for
 from flask_babel import gettext as _
+from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from config import settings
@@ -19,16 +21,29 @@ from portal.core.errors import PortalError
 from portal.core.ids import parse_id
 from portal.core.money import Money, rupiah
 from portal.subscriptions import actions, intents, queries, rules
-from portal.subscriptions.errors import DuplicateSubscription, PriceChanged, SlotIsFree, TooManyHolds
+from portal.subscriptions.actions import trials
+from portal.subscriptions.errors import (
+    DuplicateSubscription,
+    NoTrial,
+    PriceChanged,
+    SlotIsFree,
+    TooManyHolds,
+    TrialNeedsEmail,
+    TrialUsed,
+)
 from portal.subscriptions.forms import PurchaseForm
 from portal.subscriptions.queries import Offer
 from portal.subscriptions.rules import Obstacle
+from portal.subscriptions.rules.trials import TrialStanding, trial_end
 from portal.subscriptions.views.blueprint import blueprint
 from portal.wallet.errors import InsufficientCredit
 from portal.web import htmx
 from portal.web.guards import customer
 
-SEEN_AGAIN = (PriceChanged, QuotaExceeded, InsufficientCredit, DuplicateSubscription, SlotIsFree, TooManyHolds)
+SEEN_AGAIN = (
+    PriceChanged, QuotaExceeded, InsufficientCredit, DuplicateSubscription, SlotIsFree, TooManyHolds, NoTrial,
+    TrialUsed, TrialNeedsEmail,
+)  # fmt: skip
 """Refusals after which the same page is shown again, as things stand now."""
 
 
@@ -44,13 +59,15 @@ def new() -> Response:
 @blueprint.post("/")
 @customer
 def create() -> Response:
-    """Buys the plan. The same form twice is one purchase; a refusal shows the page again with the fresh figures."""
+    """Buys the plan, or begins its trial. The same form twice is one purchase; a refusal shows the page again with
+    the fresh figures."""
     form = PurchaseForm()
     if not form.validate_on_submit():
         return incomplete(form)
     try:
         with transaction() as session:
-            subscription = actions.subscribe(session, current_customer().id, form.purchase, now=clock.now())
+            purchase = replace(form.purchase, trial=request.form.get("trial") == "yes")
+            subscription = actions.subscribe(session, current_customer().id, purchase, now=clock.now())
             instance_id = queries.first_instance_id(session, subscription.id)
     except SEEN_AGAIN as refusal:
         return confirmation(form, form.plan_id, form.interval.data or "", refusal=refusal)
@@ -100,7 +117,15 @@ def confirmation(
     offer = queries.offer(db.session(), current_customer().id, plan_id, interval, now=clock.now())
     form.show(offer)
     context: dict[str, Any] = {"offer": offer, "form": form, "refusal": refusal, "top_up": _top_up(offer)}
+    context |= {"trial": _trial(offer), "trial_ends_at": trial_end(clock.now(), days=offer.plan.trial_days)}
     return htmx.render("subscriptions/new.html", status=refusal.status if refusal else 200, **context)
+
+
+def _trial(offer: Offer) -> TrialStanding | None:
+    """Whether the reader may try the plan first; None when there is nothing to try."""
+    if not offer.plan.trial_days or offer.obstacle in (Obstacle.DUPLICATE, Obstacle.SOLD_OUT):
+        return None
+    return trials.standing_of(db.session(), current_customer().id, offer.plan.service_id, [current_user])
 
 
 def _top_up(offer: Offer) -> Money:
