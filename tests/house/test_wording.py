@@ -16,7 +16,7 @@ from portal.web.languages import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 TELLING = {"tell", "send_mail", "mail_owners", "Telling"}
-TELLING_WITHIN = {"_tell", "_send", "_mail"}
+TELLING_WITHIN = {"_tell", "_send", "_mail", "_telling"}
 """How packages name their own short form of the above: a code is one of its plain arguments."""
 
 CODE = re.compile(r"[a-z]+(_[a-z]+)+")
