@@ -32,7 +32,7 @@ function draw(box) {
   const rows = [...document.getElementById(box.dataset.table).tBodies[0].rows];
   const at = rows.map((row) => Number(row.dataset.at));
   const cells = rows.map((row) => [...row.querySelectorAll("[data-value]")].map(({ dataset: { value } }) => (value === "" ? null : Number(value))));
-  const chart = box.dataset.useChart === "bars" ? bars(box, cells) : lines(box, cells);
+  const chart = box.dataset.useChart === "bars" ? bars(box, cells, (at[1] - at[0]) / 2) : lines(box, cells);
   charts.get(box)?.destroy();
   charts.set(box, new uPlot({ ...frame(box, at), ...chart.options }, [at, ...chart.data], box));
 }
@@ -41,10 +41,11 @@ function lines(box, cells) {
   const [average, peak] = box.dataset.columns.split(",").map((column) => cells.map((row) => row[column]));
   const limit = Number(box.dataset.limit);
   const top = 1.05 * Math.max(limit, ...peak);
+  const points = { show: peak.filter((value) => value !== null).length < 3, size: 5 };
   const series = [
     {},
-    { stroke: colour(box, "use-peak"), width: 1.5, points: { size: 4 } },
-    { stroke: colour(box, "use-average"), width: 2, fill: colour(box, "use-shade"), points: { size: 4 } },
+    { stroke: colour(box, "use-peak"), width: 1.5, points },
+    { stroke: colour(box, "use-average"), width: 2, fill: colour(box, "use-shade"), points },
     { stroke: colour(box, "use-limit"), width: 1, dash: [5, 5], points: { show: false } },
   ];
   const values = (_, splits) => splits.map((value) => amount(value, box.dataset.unit));
@@ -52,12 +53,12 @@ function lines(box, cells) {
 }
 
 // What was always answered in one colour, the rest in another and on top, as far as it was answered.
-function bars(box, cells) {
+function bars(box, cells, margin_s) {
   const well = cells.map(([value]) => (value === 100 ? value : null));
   const ill = cells.map(([value]) => (value === 100 || value === null ? null : Math.max(value, 4)));
-  const bar = (name) => ({ fill: colour(box, name), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.8, 30], radius: 0.1 }) });
+  const bar = (name) => ({ fill: colour(box, name), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.8, 40], radius: 0.1 }) });
   const values = (_, splits) => splits.map((value) => `${value}%`);
-  return { data: [well, ill], options: { series: [{}, bar("use-well"), bar("use-ill")], ...scales(box, 100, { values, splits: () => [0, 100] }) } };
+  return { data: [well, ill], options: { series: [{}, bar("use-well"), bar("use-ill")], ...scales(box, 100, { values, splits: () => [0, 100] }, margin_s) } };
 }
 
 function frame(box, at) {
@@ -70,11 +71,11 @@ function frame(box, at) {
   };
 }
 
-function scales(box, top, upright) {
+function scales(box, top, upright, margin_s = 0) {
   const grid = { stroke: colour(box, "use-grid"), width: 1 };
   const shared = { stroke: colour(box, "use-axis"), font: `12px ${getComputedStyle(document.body).fontFamily}`, ticks: { show: false } };
   return {
-    scales: { x: { time: true }, y: { range: [0, top] } },
+    scales: { x: { time: true, range: (_, first, last) => [first - margin_s, last + margin_s] }, y: { range: [0, top] } },
     axes: [
       { ...shared, size: 30, grid: { show: false }, space: 70, values: (_, splits) => splits.map((value, index) => moment(value, splits[1] - splits[0], index)) },
       { ...shared, size: 64, space: 34, grid, ...upright },
