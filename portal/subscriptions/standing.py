@@ -1,22 +1,30 @@
-"""How a subscription stands: everything its page says of time, money and choices, in three queries."""
+"""How a subscription stands: everything its page says of time, money and choices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from config import settings
+from portal.catalog.models import Plan
 from portal.core.money import Money, rupiah
 from portal.instances.models import Instance
-from portal.subscriptions import actions, queries, queues, rules
+from portal.subscriptions import actions, queues, rules, upgrades
 from portal.subscriptions.errors import SubscriptionNotFound
-from portal.subscriptions.models import IN_LINE, RenewalAttempt, Subscription, SubscriptionStatus, WaitlistEntry
-from portal.subscriptions.queries import ChargeLine
+from portal.subscriptions.models import (
+    IN_LINE,
+    PlanChange,
+    RenewalAttempt,
+    Subscription,
+    SubscriptionStatus,
+    WaitlistEntry,
+)
 from portal.subscriptions.rules import choices
 from portal.subscriptions.rules.life import amount_due, life_of, resumed
 from portal.subscriptions.rules.owing import Owing, missing_for, owing
@@ -31,11 +39,18 @@ class Standing:
     """One subscription as it stands, for a customer who can spend `balance`."""
 
     subscription: Subscription  # with plan and service
+    instances: Sequence[Instance]  # what runs, or has run, for it
     attempts: Sequence[RenewalAttempt]  # of late, newest first
+    change: PlanChange | None  # of its plan: under way, or undone of late
     next_amount: Money  # what the next period costs
     price_now: Money  # of coming back today; meant while suspended
     missing: Money  # what is to be topped up before it is paid
     balance: Money
+
+    @property
+    def present(self) -> int:
+        """Apps that run or may run again."""
+        return sum(instance.fenced_at is None for instance in self.instances)
 
     @property
     def top_up(self) -> Money:
@@ -58,7 +73,8 @@ class Standing:
 
 def standing(session: Session, subscription_id: UUID, customer_id: UUID, *, balance: Money, now: datetime) -> Standing:
     """The customer's own subscription, in one query; `SubscriptionNotFound` for anybody else's."""
-    found, attempts = _with_attempts(session, subscription_id, customer_id, since=now - ATTEMPTS_SHOWN_FOR)
+    rows = _rows(session, subscription_id, customer_id, now=now)
+    found = _each(rows, 0)
     subscription = next((one for one in found if one.id == subscription_id), None)
     if subscription is None:
         raise SubscriptionNotFound
@@ -70,49 +86,36 @@ def standing(session: Session, subscription_id: UUID, customer_id: UUID, *, bala
     if subscription.status in WAITS_FOR_CREDIT:
         wanted = Owing(subscription.id, price_now.amount)
         missing = rupiah(missing_for(wanted, owing(found, now=now), balance=balance.amount))
-    return Standing(subscription, attempts, next_amount, price_now, missing, balance)
+    change = next(iter(_each(rows, 3)), None)
+    return Standing(subscription, _each(rows, 2), _each(rows, 1), change, next_amount, price_now, missing, balance)
 
 
-def _with_attempts(
-    session: Session, subscription_id: UUID, customer_id: UUID, *, since: datetime
-) -> tuple[list[Subscription], list[RenewalAttempt]]:
-    """The subscription with its late attempts, and whatever else of the customer's waits for credit."""
+def _rows(session: Session, subscription_id: UUID, customer_id: UUID, *, now: datetime) -> Sequence[Any]:
+    """The subscription with its late attempts, its apps and its change of plan, and whatever else of the customer's
+    waits for credit."""
+    own = Subscription.id == subscription_id
     of_late = and_(
-        RenewalAttempt.subscription_id == Subscription.id,
+        own,
         RenewalAttempt.subscription_id == subscription_id,
-        RenewalAttempt.attempted_at >= since,
+        RenewalAttempt.attempted_at >= now - ATTEMPTS_SHOWN_FOR,
     )
     statement = (
-        select(Subscription, RenewalAttempt)
+        select(Subscription, RenewalAttempt, Instance, PlanChange)
         .outerjoin(RenewalAttempt, of_late)
+        .outerjoin(Instance, and_(own, Instance.subscription_id == subscription_id))
+        .outerjoin(PlanChange, and_(own, PlanChange.id == upgrades.latest_id(subscription_id, now=now)))
         .options(joinedload(Subscription.plan), joinedload(Subscription.service))
-        .where(Subscription.customer_id == customer_id)
-        .where(or_(Subscription.id == subscription_id, Subscription.status.in_(WAITS_FOR_CREDIT)))
-        .order_by(RenewalAttempt.attempted_at.desc(), RenewalAttempt.id.desc())
+        .options(joinedload(PlanChange.from_plan), joinedload(PlanChange.to_plan).joinedload(Plan.service))
+        .where(Subscription.customer_id == customer_id, or_(own, Subscription.status.in_(WAITS_FOR_CREDIT)))
+        .order_by(RenewalAttempt.attempted_at.desc(), RenewalAttempt.id.desc(), Instance.id)
         .execution_options(populate_existing=True)
     )
-    rows = session.execute(statement).all()
-    found = {row[0].id: row[0] for row in rows}
-    return list(found.values()), [row[1] for row in rows if row[1] is not None]
+    return session.execute(statement).all()
 
 
-@dataclass(frozen=True)
-class Possessions:
-    """What runs for a subscription, and what it was charged, newest first."""
-
-    instances: list[Instance]
-    charges: list[ChargeLine]
-
-    @property
-    def present(self) -> int:
-        """Apps that run or may run again."""
-        return sum(instance.fenced_at is None for instance in self.instances)
-
-
-def possessions(session: Session, subscription_id: UUID) -> Possessions:
-    """In two queries."""
-    instances = queries.instances_of(session, [subscription_id])[subscription_id]
-    return Possessions(instances, queries.charges_of(session, subscription_id))
+def _each(rows: Sequence[Any], column: int) -> list[Any]:
+    """What a column of the rows holds, each once, in their order."""
+    return list({row[column].id: row[column] for row in rows if row[column] is not None}.values())
 
 
 def refund_offered(session: Session, subscription: Subscription, *, now: datetime) -> Agreed:

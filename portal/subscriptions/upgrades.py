@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ScalarSelect, and_, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.catalog.models import Interval, Plan, PlanPrice, Service
@@ -168,9 +168,8 @@ class Beside:
     possible: bool  # something leads up from here
 
 
-def beside(session: Session, subscription: Subscription, *, now: datetime) -> Beside:
-    """For a subscription that is loaded with its plan; in two queries."""
-    change = _latest(session, subscription.id, now=now)
+def beside(session: Session, subscription: Subscription, change: PlanChange | None, *, now: datetime) -> Beside:
+    """For a subscription that is loaded with its plan, and its `latest_id` change with both plans; in one query."""
     hurdle = changes.hurdle(subscription, under_way=_goes_on(change), apps_ready=True, now=now)
     if hurdle is not None:
         return Beside(change, possible=False)
@@ -211,14 +210,20 @@ def _plans_of(session: Session, service_id: UUID) -> Sequence[Plan]:
 
 
 def _latest(session: Session, subscription_id: UUID, *, now: datetime) -> PlanChange | None:
-    """The change under way; else one that was undone within the last day."""
+    """The change under way, or undone of late, with both plans."""
+    plans = joinedload(PlanChange.from_plan), joinedload(PlanChange.to_plan).joinedload(Plan.service)
+    statement = select(PlanChange).options(*plans).where(PlanChange.id == latest_id(subscription_id, now=now))
+    return session.scalar(statement.execution_options(populate_existing=True))
+
+
+def latest_id(subscription_id: UUID, *, now: datetime) -> ScalarSelect[UUID]:
+    """Of the change under way; else of one that was undone within the last day."""
     undone = and_(PlanChange.status == PlanChangeStatus.ROLLED_BACK, PlanChange.ended_at > now - FAILURE_SHOWN_FOR)
     statement = (
-        select(PlanChange)
-        .options(joinedload(PlanChange.from_plan), joinedload(PlanChange.to_plan).joinedload(Plan.service))
+        select(PlanChange.id)
         .where(PlanChange.subscription_id == subscription_id)
         .where(or_(PlanChange.status.in_(UNDER_WAY), undone))
         .order_by(PlanChange.confirmed_at.desc())
         .limit(1)
     )
-    return session.scalar(statement.execution_options(populate_existing=True))
+    return statement.scalar_subquery()

@@ -35,7 +35,8 @@ def listing() -> Response:
     page = queries.subscription_page(session, customer_id, number=number)
     if number > 1 and not page.subscriptions:
         return htmx.leave_for(url_for("subscriptions.listing"))
-    shown = {"page": page, "may_order": page.live > 1, "first_place": (number - 1) * queries.PAGE_SIZE + 1}
+    shown: dict[str, Any] = {"page": page, "may_order": page.live > 1}
+    shown["first_place"] = (number - 1) * queries.PAGE_SIZE + 1
     if htmx.asked():
         return htmx.render("subscriptions/listing.html", partial="subscriptions/_listing.html", **shown)
     waiting, places = queues.waits(session, customer_id)
@@ -56,13 +57,13 @@ def page_of(subscription_id: UUID) -> Response:
     shown: dict[str, Any] = {"standing": one, "subscription": one.subscription}
     if htmx.asked():
         return htmx.render("subscriptions/show.html", partial="subscriptions/_life.html", **shown)
-    owned = standing.possessions(session, subscription_id)
     may_add = rules.may_add_instance(
-        one.subscription.status, present=owned.present, most=one.subscription.plan.max_instances
+        one.subscription.status, present=one.present, most=one.subscription.plan.max_instances
     )
-    beside = upgrades.beside(session, one.subscription, now=now)
-    shown |= {"beside": beside, "change": beside.change} | (progress_of(beside.change) if beside.change else {})
-    return htmx.render("subscriptions/show.html", **shown, owned=owned, can_delete=can_delete, may_add=may_add)
+    beside = upgrades.beside(session, one.subscription, one.change, now=now)
+    shown |= {"beside": beside, "change": one.change} | (progress_of(one.change) if one.change else {})
+    charges = queries.charges_of(session, subscription_id)
+    return htmx.render("subscriptions/show.html", **shown, charges=charges, can_delete=can_delete, may_add=may_add)
 
 
 def balance() -> Money:
