@@ -196,12 +196,6 @@ class InstanceUse(Base):
     memory_mib: Mapped[int]
 
 
-class DriftKind(StrEnum):
-    MISSING = "MISSING"  # wanted, but not in the cluster
-    CHANGED = "CHANGED"  # there, but not as wanted
-    ORPHAN = "ORPHAN"  # labelled as ours, of an instance that is gone or unknown
-
-
 class ClusterDrift(Identified, Base):
     """A difference between what the database wants and what the cluster has, from its first sighting to its end."""
 
@@ -218,7 +212,7 @@ class ClusterDrift(Identified, Base):
         Index("ix_cluster_drift_found_at", "found_at"),
     )
 
-    kind: Mapped[str] = mapped_column(String(10))
+    kind: Mapped[str] = mapped_column(String(10))  # of provisioning.drift.Drift
     namespace: Mapped[str] = mapped_column(String(63))
     object: Mapped[str] = mapped_column(String(300))  # Kind/name
     instance_id: Mapped[UUID | None]  # may name one that the database does not know

@@ -96,15 +96,20 @@ def observe_claim(namespace: str, name: str) -> Claim | None:
         return None
 
 
-def read_log(namespace: str, instance_id: UUID, *, container: str, lines: int = 200) -> str:
-    """The last lines that the newest pod wrote; empty when nothing runs yet. For pages: 5 s at most per call."""
+def read_log(
+    namespace: str, instance_id: UUID, *, container: str, lines: int = 200, bytes_max: int = LOG_BYTES_MAX
+) -> str:
+    """The last lines that the newest pod wrote; empty when nothing runs yet. For pages: 5 s at most per call.
+
+    Past `bytes_max` the newest lines are cut, as the API does it.
+    """
     link = connection()
     pods = _list(link, KINDS["Pod"], namespace, instance_selector(instance_id), timeout_s=PAGE_TIMEOUT_S)
     if not pods:
         return ""
     newest = max(pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or "")
     path = f"{_path(KINDS['Pod'], namespace, newest['metadata']['name'])}/log"
-    query = {"container": container, "tailLines": lines, "limitBytes": LOG_BYTES_MAX}
+    query = {"container": container, "tailLines": lines, "limitBytes": bytes_max}
     try:
         return link.call("GET", path, query=query, timeout_s=PAGE_TIMEOUT_S).text
     except Refused:  # 400: it waits for its image or its start; 404: gone since the list

@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from portal.catalog.app_templates import AppTemplate, PlanType
+from portal.catalog.app_templates import AppTemplate, PlanType, major_version
 from portal.catalog.placeholders import placeholders_in, resolve
+from portal.catalog.template_checks import findings
 from portal.catalog.template_files import (
     APPS_DIRECTORY,
     InvalidTemplate,
@@ -165,6 +166,21 @@ def test_every_key_of_the_schema_is_documented():
 def test_templates_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         TEMPLATES["n8n"].name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "image, major", [("mariadb:11.8.8", "11"), ("a/b:v2.1", "2"), ("a:5000/b:lts", ""), ("c:x9", "")]
+)
+def test_the_major_version_of_an_image_is_the_number_its_tag_begins_with(image, major):
+    assert major_version(image) == major
+
+
+def test_a_sidecar_whose_major_version_nobody_can_see_is_refused():
+    template = TEMPLATES["wordpress"]
+    database = template.containers[0].model_copy(update={"image": "mariadb:lts"})
+    assert [place for place, _ in findings(template.model_copy(update={"containers": (database, template.main)}))] == [
+        ("containers", 0, "image")
+    ]
 
 
 # A file that is wrong

@@ -11,12 +11,14 @@ import sqlalchemy as sa
 from portal.catalog.template_files import load_app_templates
 from portal.core import clock
 from portal.core.db import db, transaction
+from portal.core.outbox import LEASE
 from portal.instances import actions, apps, versions
 from portal.instances.errors import CannotUpdate, UpdateChanged, UpdateNeedsHelp
 from portal.instances.models import Instance
 from portal.notices.models import Notice
 from portal.subscriptions import actions as subscriptions
 from portal.wallet import queries as wallet
+from tests.instances.test_killed import AFTER, BEFORE, kill_worker_at, patient  # noqa: F401 - a fixture
 from tests.instances.world import CREDIT, PRICE, again, run_instance_work, timeline
 from tests.personas import sign_in
 
@@ -228,6 +230,38 @@ def test_an_obstacle_is_enforced_too(world, running, edit):
     edit(changed("n8n", "2.36.0", updates_from=["1"], n8n="n8nio/n8n:2.36.0"))
     with refused(UpdateNeedsHelp) as session:
         actions.update(session, running.id, version="2.36.0", now=clock.now())
+
+
+# A worker killed half-way
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "job, method, path, after",
+    [
+        ("instances.provision", "PATCH", "/deployments/", BEFORE),
+        ("instances.provision", "PATCH", "/deployments/", AFTER),
+        ("instances.check", "GET", "/pods", BEFORE),
+    ],
+)
+@pytest.mark.parametrize("works", [True, False])
+def test_a_worker_killed_in_an_update_is_replaced(world, patient, running, edit, job, method, path, after, works):  # noqa: F811
+    """The victim reads the shipped template: what it runs is pinned to the app."""
+    edit(NEXT)
+    if not works:
+        world.cluster.add_fault("crash-loop", namespace=running.namespace, image="n8nio/n8n:2.36.0")
+    update(running)
+    if job == "instances.check":
+        run_instance_work()
+        world.pass_time(timedelta(seconds=30))
+    kill_worker_at(world, job, method=method, path=path, after=after)
+    clock.advance(LEASE)
+    world.play()
+    instance = again(running)
+    assert (instance.state, instance.update_from_version) == ("RUNNING", None)
+    assert instance.version == ("2.36.0" if works else SHIPPED["n8n"].version)
+    assert image(world, running) == f"n8nio/n8n:{instance.version}"
+    assert (told("instance_updated"), told("instance_update_failed")) == ((1, 0) if works else (0, 1))
 
 
 # The page

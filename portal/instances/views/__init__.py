@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from flask import request, url_for
@@ -14,18 +13,16 @@ from portal.accounts.sessions import current_customer
 from portal.audit import actions as audit
 from portal.core import clock
 from portal.core.db import db, transaction
-from portal.instances import actions, queries, rules, wording
+from portal.instances import actions, queries, rules
 from portal.instances.errors import InstanceNotFound
 from portal.instances.models import Instance
-from portal.instances.views import deletion, domains, pages, updates, use, variables
+from portal.instances.views import deletion, domains, logs, pages, updates, use, variables
 from portal.instances.views.blueprint import blueprint
 from portal.instances.views.blueprint import own as _own
-from portal.provisioning import cluster
-from portal.provisioning.errors import ClusterUnavailable, Refused
-from portal.web import htmx, limits
+from portal.web import htmx
 from portal.web.guards import customer
 
-__all__ = ["blueprint", "deletion", "domains", "updates", "use", "variables"]
+__all__ = ["blueprint", "deletion", "domains", "logs", "updates", "use", "variables"]
 
 
 @blueprint.get("/")
@@ -80,16 +77,6 @@ def credentials(instance_id: UUID) -> Response:
     return htmx.render("instances/credentials.html", partial="instances/_credentials.html", **page)
 
 
-@blueprint.get("/<uuid:instance_id>/logs")
-@customer
-@limits.limiter.limit(limits.LIVE_LOOK, key_func=limits.by_user)
-def logs(instance_id: UUID) -> Response:
-    """The last lines of the app's log and what the cluster noted, read live from the cluster."""
-    instance = _own(instance_id)
-    page = pages.logs_page(instance, request.args.get("container", ""))
-    return htmx.render("instances/logs.html", partial="instances/_logs.html", **page, **_read_live(page))
-
-
 def _change(instance_id: UUID, verb: Callable[..., Instance]) -> Response:
     _own(instance_id)
     with transaction() as session:
@@ -98,16 +85,3 @@ def _change(instance_id: UUID, verb: Callable[..., Instance]) -> Response:
         return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
     page = pages.instance_page(db.session(), _own(instance_id), current_customer(), now=clock.now())
     return htmx.render("instances/show.html", partial="instances/_live.html", **page)
-
-
-def _read_live(page: dict[str, Any]) -> dict[str, Any]:
-    """Asks the cluster, outside any transaction; its silence is shown as such, not as an error page."""
-    if not page["readable"]:
-        return {"lines": "", "noted": [], "away": False}
-    try:
-        lines = cluster.read_log(page["namespace"], page["instance_id"], container=page["container"])
-        events = cluster.read_events(page["namespace"], page["name"])
-    except (ClusterUnavailable, Refused):
-        return {"lines": "", "noted": [], "away": True}
-    noted = [(wording.CLUSTER_EVENTS.get(event.reason, event.reason), event) for event in events]
-    return {"lines": lines, "noted": noted, "away": False}

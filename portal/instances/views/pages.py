@@ -70,23 +70,6 @@ def credentials_page(session: Session, instance: Instance, customer: Customer) -
     return _door(instance, app, customer, queries.secrets_of(session, instance.id))
 
 
-def logs_page(instance: Instance, container: str) -> dict[str, Any]:
-    """Which container's log to read; an unknown name means the app's own. Plain values: the cluster is asked next."""
-    app = template_of(instance)
-    containers = [one.name for one in app.containers] if app else []
-    main = app.main.name if app else ""
-    return {
-        "instance": instance,
-        "instance_id": instance.id,
-        "namespace": instance.namespace,
-        "name": instance.name,
-        "service_name": instance.service_name,
-        "containers": containers,
-        "container": container if container in containers else main,
-        "readable": rules.can_read_logs(instance) and bool(main),
-    }
-
-
 def permissions(instance: Instance) -> dict[str, bool]:
     """Which buttons to draw: the very rules that the actions enforce."""
     return {
