@@ -57,6 +57,7 @@ FOLLOWED = {
     "top-up-one": ("/top-ups/", r"^/top-ups/[0-9a-f-]{36}$"),
     "invoice": ("/invoices/", r"^/invoices/[0-9a-f-]{36}$"),
     "subscription": ("/subscriptions/", r"^/subscriptions/[0-9a-f-]{36}$"),
+    "place-in-queue": ("/subscriptions/", r"^/subscriptions/waitlist/[0-9a-f-]{36}$"),
     "subscribe": ("/catalog/ghost", r"^/subscriptions/new\?"),
 }
 

@@ -75,7 +75,7 @@ class Stack:
         self.engine = sa.create_engine(postgres.url, pool_pre_ping=True)
         self._open.callback(self.engine.dispose)
         self._open.callback(self.redis.close)
-        self._run("-m", "sandbox.prepare", "db upgrade", "catalog sync")
+        self.run("-m", "sandbox.prepare", "db upgrade", "catalog sync")
         self._start_processes()
         until(self._is_ready, f"the portal is ready; see {self.folder}/*.log", within_s=READY_WITHIN_S)
 
@@ -115,7 +115,8 @@ class Stack:
                 start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM),
             )  # fmt: skip
 
-    def _run(self, *arguments: str) -> None:
+    def run(self, *arguments: str) -> None:
+        """Runs Python in the product's environment to its end, as an operator would."""
         done = subprocess.run(
             [sys.executable, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
         )

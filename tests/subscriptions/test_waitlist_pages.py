@@ -254,7 +254,7 @@ def test_an_offer_that_was_missed_leads_back_to_the_queue(client, plan, ayu, bud
     clock.advance(timedelta(hours=24))
     jobs.expire_offers()
     run_due_work(without=OTHER_WORK)
-    sign_in(client, ayu.email)
+    sign_in(client, "ayu@example.com")
     page = client.get(client.get(f"/subscriptions/waitlist/{entry_id}").location).text
     assert "Join the waitlist" in page
 
