@@ -164,6 +164,61 @@ def upgrades_are_charged(session: Session) -> Iterator[Difference]:
         yield Difference("upgrades_are_charged", name, reason)
 
 
+def periods_are_charged(session: Session) -> Iterator[Difference]:
+    """Every paid period that began has a charge, and none that did not."""
+    rows = session.execute(
+        text(
+            """
+            SELECT s.id, s.period_number, count(DISTINCT c.period_number) AS charged, max(c.period_number) AS last
+            FROM subscription s LEFT JOIN subscription_charge c ON c.subscription_id = s.id
+            GROUP BY s.id
+            HAVING count(DISTINCT c.period_number) <> s.period_number
+                OR coalesce(max(c.period_number), 0) <> s.period_number
+            """
+        )
+    )
+    for row in rows:
+        reason = f"in period {row.period_number}, charged {row.charged}, the last one {row.last}"
+        yield Difference("periods_are_charged", f"subscription {row.id}", reason)
+
+
+def attempts_agree(session: Session) -> Iterator[Difference]:
+    """Every try that was paid has its charge of that sum, every renewal and resumption the try that paid it."""
+    rows = session.execute(
+        text(
+            """
+            SELECT a.id AS attempt_id, c.id AS charge_id, a.amount AS tried, c.amount AS charged
+            FROM (SELECT * FROM renewal_attempt WHERE outcome = 'PAID') a
+            FULL JOIN (SELECT * FROM subscription_charge WHERE kind <> 'UPGRADE') c
+                ON c.subscription_id = a.subscription_id AND c.period_number = a.period_number
+            WHERE (a.id IS NULL AND c.kind <> 'FIRST') OR c.id IS NULL OR a.amount <> c.amount
+            """
+        )
+    )
+    for row in rows:
+        name = f"renewal_attempt {row.attempt_id}" if row.attempt_id else f"subscription_charge {row.charge_id}"
+        yield Difference("attempts_agree", name, f"tried {row.tried}, charged {row.charged}")
+
+
+def nobody_is_forgotten(session: Session) -> Iterator[Difference]:
+    """Time comes back to every live subscription no later than its state ends; an hour after a try that failed by our
+    own fault."""
+    rows = session.execute(
+        text(
+            """
+            SELECT s.id, s.status, s.due_at FROM subscription s
+            LEFT JOIN LATERAL (SELECT outcome, attempted_at FROM renewal_attempt a WHERE a.subscription_id = s.id
+                               ORDER BY attempted_at DESC, id DESC LIMIT 1) a ON a.outcome = 'FAILED'
+            WHERE s.due_at > greatest(CASE s.status WHEN 'PAST_DUE' THEN s.grace_ends_at
+                                                    WHEN 'SUSPENDED' THEN s.data_kept_until
+                                                    ELSE s.period_ends_at END, a.attempted_at + interval '1 hour')
+            """
+        )
+    )
+    for row in rows:
+        yield Difference("nobody_is_forgotten", f"subscription {row.id}", f"{row.status}, not before {row.due_at}")
+
+
 def receipts_agree(session: Session) -> Iterator[Difference]:
     """Every credited gateway transaction has its receipt over exactly that sum."""
     rows = session.execute(
@@ -209,6 +264,9 @@ CHECKS = [
     purchases_have_a_charge,
     invoices_agree,
     upgrades_are_charged,
+    periods_are_charged,
+    attempts_agree,
+    nobody_is_forgotten,
     receipts_agree,
     numbers_are_gapless,
 ]

@@ -15,6 +15,7 @@ TINY = {
     "pages": ["--rounds=1", "--seconds=1"],
     "purchases": ["--rounds=1", "--purchases=8", "--share=4", "--plans=2"],
     "webhooks": ["--seconds=1"],
+    "renewals": ["40", "80", "--rounds=1", "--one-by-one=10"],
 }
 OURS = ("DATABASE_URL", "REDIS_URL", "ENVIRONMENT")
 

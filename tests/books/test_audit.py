@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from jobs import subscriptions as subscription_jobs
 from portal.books.audit import CHECKS, differences
 from portal.core import clock
 from portal.core.db import db, transaction
@@ -50,6 +52,18 @@ def damage(statement: str, **values: Any) -> Any:
 
 def damaged(statement: str) -> Callable[[UUID], UUID]:
     return lambda _: damage(statement)
+
+
+def renewed_and_damaged(statement: str) -> Callable[[UUID], UUID]:
+    """The same, after a month that was renewed."""
+
+    def harm(_: UUID) -> UUID:
+        clock.advance(timedelta(days=31))
+        assert subscription_jobs.renew_due() == {"renewed": 1}
+        assert_books_are_clean()
+        return damage(statement)
+
+    return harm
 
 
 def one(table: str, condition: str = "true") -> str:
@@ -166,6 +180,14 @@ DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
     ("a charge for an upgrade that nobody made", "upgrades_are_charged", "subscription_charge", damaged(
         f"UPDATE subscription_charge SET kind = 'UPGRADE' WHERE {one('subscription_charge')} RETURNING id")),
     ("an upgrade for nothing", "upgrades_are_charged", "plan_change", an_upgrade_nobody_paid),
+    ("a period that nobody charged", "periods_are_charged", "subscription", damaged(
+        "UPDATE subscription SET period_number = 2 WHERE status = 'ACTIVE' RETURNING id")),
+    ("a renewal that nobody tried", "attempts_agree", "subscription_charge", renewed_and_damaged(
+        "DELETE FROM renewal_attempt RETURNING (SELECT id FROM subscription_charge WHERE kind = 'RENEWAL')")),
+    ("a try over another sum", "attempts_agree", "renewal_attempt", renewed_and_damaged(
+        "UPDATE renewal_attempt SET amount = amount + 1 RETURNING id")),
+    ("a subscription that time forgot", "nobody_is_forgotten", "subscription", damaged(
+        "UPDATE subscription SET due_at = due_at + interval '1 day' WHERE status = 'ACTIVE' RETURNING id")),
     ("an invoice's line grew", "invoices_agree", "document", damaged(
         f"UPDATE document_line SET amount = amount + 1 WHERE {one('document_line')} RETURNING document_id")),
     ("a credit note is gone", "invoices_agree", "subscription_charge", damaged(
