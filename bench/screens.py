@@ -183,6 +183,7 @@ def _open(context: BrowserContext, url: str, name: str, address: str) -> Page | 
         print(f"left out: {name} ({answer.status if answer else 'nothing to show yet'})", file=sys.stderr)
         page.close()
         return None
+    page.wait_for_load_state("networkidle")  # regions that load themselves
     page.evaluate("document.fonts.ready")
     _warn_of_overflow(page, name)
     return page

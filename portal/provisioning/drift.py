@@ -34,9 +34,9 @@ Manifest = dict[str, Any]
 
 
 class Drift(StrEnum):
-    MISSING = "MISSING"
-    CHANGED = "CHANGED"
-    ORPHAN = "ORPHAN"
+    MISSING = "MISSING"  # wanted, but not in the cluster
+    CHANGED = "CHANGED"  # there, but not as wanted
+    ORPHAN = "ORPHAN"  # labelled as ours, of an instance that is gone or unknown
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,13 @@ def read_all() -> Live:
     return found
 
 
+def read_available() -> set[str]:
+    """The ids of the apps of which the cluster itself says that a pod is ready."""
+    deployments = next(kind for kind in COMPARED_KINDS if kind.kind == "Deployment")
+    ready = [one for one in _pages(deployments) if (one.get("status") or {}).get("availableReplicas")]
+    return {(one["metadata"].get("labels") or {}).get(INSTANCE_LABEL, "") for one in ready}
+
+
 def _pages(kind: ManagedKind) -> Iterator[dict[str, Any]]:
     """A page that has become too old (410) ends the whole reading: its rest would be of another moment."""
     query: dict[str, Any] = {"labelSelector": MANAGED_SELECTOR, "limit": PAGE_SIZE}

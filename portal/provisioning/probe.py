@@ -27,6 +27,11 @@ class Look:
     took_ms: int
 
 
+def is_possible() -> bool:
+    """Whether the worker can reach the apps' addresses at all, by the operator's word."""
+    return settings().apps_probe_address != NO_PROBE
+
+
 def look(address: str) -> Look:
     """`answers`, and how long it took."""
     begun = time.monotonic_ns()
