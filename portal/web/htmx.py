@@ -42,6 +42,13 @@ def _answer(body: str, status: int) -> Response:
     return response
 
 
+def announce(response: Response, event: str) -> Response:
+    """Wakes the page's regions that wait by `hx-trigger="<event> from:body"`, once this one is in its place."""
+    if asked():
+        response.headers["HX-Trigger-After-Settle"] = event
+    return response
+
+
 def leave_for(url: str) -> Response:
     """Sends the browser to another page: 303, or `HX-Redirect` when htmx asked."""
     if asked():

@@ -83,7 +83,9 @@ def test_stop_start_and_restart(customer: Customer) -> None:
     customer.expect_state("Running")
     page.get_by_role("button", name="Restart").click()
     until(lambda: customer.instance("restarted_at"), "it is restarted")
+    expect(page.locator("#instances-history")).to_contain_text("You restarted it")
     customer.expect_state("Running")
+    expect(page.locator("#instances-history li").first).not_to_contain_text("You restarted it")
     expect(page.get_by_role("link", name="Open Memos")).to_be_visible()
 
 

@@ -80,6 +80,17 @@ def test_an_app_that_comes_up_is_watched_until_it_is_there(world, ayu, mine):
     assert "Your first steps" in html
 
 
+def test_what_happened_is_told_anew_whenever_the_state_is(world, ayu, mine):
+    instance = world.buy_running(ayu.customer)
+    assert 'hx-trigger="instances-changed from:body"' in mine.get(page_of(instance)).get_data(as_text=True)
+    answer = mine.post(page_of(instance, "/restart"), headers=HTMX | {"HX-Target": "instances-live"})
+    assert answer.headers["HX-Trigger-After-Settle"] == "instances-changed"
+    history = mine.get(page_of(instance), headers=HTMX | {"HX-Target": "instances-history"})
+    assert "You restarted it" in history.get_data(as_text=True)
+    assert "instances-live" not in history.get_data(as_text=True)
+    assert "HX-Trigger-After-Settle" not in history.headers, "or it would wake itself for ever"
+
+
 def test_the_time_so_far_is_told_while_it_comes_up(world, ayu, mine):
     instance = world.buy(ayu.customer)
     run_instance_work()

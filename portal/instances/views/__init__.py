@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from flask import request, url_for
@@ -40,7 +41,7 @@ def show(instance_id: UUID) -> Response:
     page = pages.instance_page(db.session(), _own(instance_id), current_customer(), now=clock.now())
     if htmx.asked() and request.args.get("first") and not page["unfinished"]:
         return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
-    return htmx.render("instances/show.html", partial="instances/_live.html", **page)
+    return _shown(page)
 
 
 @blueprint.post("/<uuid:instance_id>/start")
@@ -84,4 +85,12 @@ def _change(instance_id: UUID, verb: Callable[..., Instance]) -> Response:
     if not htmx.asked():
         return htmx.leave_for(url_for("instances.show", instance_id=instance_id))
     page = pages.instance_page(db.session(), _own(instance_id), current_customer(), now=clock.now())
-    return htmx.render("instances/show.html", partial="instances/_live.html", **page)
+    return _shown(page)
+
+
+def _shown(page: dict[str, Any]) -> Response:
+    """The page, or the region that asked. The state is asked for while it changes, and wakes what tells how it came."""
+    if htmx.target() == "instances-history":
+        return htmx.render("instances/show.html", partial="instances/_history.html", **page)
+    answer = htmx.render("instances/show.html", partial="instances/_live.html", **page)
+    return htmx.announce(answer, "instances-changed")
