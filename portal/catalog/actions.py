@@ -50,6 +50,14 @@ def _moved_one(session: Session, statement: Any) -> bool:
     return session.execute(statement.execution_options(synchronize_session=False)).rowcount == 1  # type: ignore[attr-defined]
 
 
+def set_price(session: Session, plan_id: UUID, interval: str, amount: int) -> None:
+    """What new customers pay from now on; a way of paying that was not sold before is sold then."""
+    values = {"id": new_id(), "plan_id": plan_id, "interval": interval, "amount": amount, "active": True}
+    statement = upsert(PlanPrice).values(values)
+    changed = {"amount": amount, "active": True}
+    session.execute(statement.on_conflict_do_update(index_elements=["plan_id", "currency", "interval"], set_=changed))
+
+
 @dataclass
 class SyncReport:
     """What a sync did, by slug."""

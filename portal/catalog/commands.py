@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import click
 import requests
 from flask.cli import AppGroup
 
+from config import settings
+from portal.audit import actions as audit
 from portal.catalog import actions, queries
-from portal.catalog.errors import SlotsInUse
-from portal.catalog.models import PlanType
+from portal.catalog.errors import PlanNotSold, SlotsInUse
+from portal.catalog.models import Interval, PlanType
 from portal.catalog.registry import image_exists
 from portal.catalog.template_files import load_app_templates, load_categories
 from portal.core import clock
-from portal.core.db import transaction
+from portal.core.db import db, transaction
+from portal.core.money import format_money, rupiah
+from portal.subscriptions.actions import pricing
 
 commands = AppGroup("catalog", help="The catalog and its app templates.")
 
@@ -49,6 +55,56 @@ def slots(slug: str, tier: str, total: int) -> None:
 def check() -> None:
     """Validates every app template; errors name file and line."""
     click.echo(f"{len(load_app_templates())} app templates are sound")
+
+
+@commands.command("price")
+@click.argument("slug")
+@click.argument("tier", type=click.Choice(list(PlanType), case_sensitive=False))
+@click.argument("interval", type=click.Choice(list(Interval), case_sensitive=False))
+@click.argument("amount", type=click.IntRange(0, 1_000_000_000))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def price(slug: str, tier: str, interval: str, amount: int, yes: bool) -> None:
+    """Changes a price, whole rupiah with PPN, for new customers now and for running subscriptions after the notice.
+
+    A dearer price applies to a running subscription at its first renewal after PRICE_NOTICE_DAYS, a cheaper one at
+    its next renewal; every customer concerned is told at once. Run again after an interruption: nobody is told twice.
+    """
+    tier, interval = tier.upper(), interval.upper()
+    plan_id = _show_price_change(slug, tier, interval, amount)
+    if not yes:
+        click.confirm("Change it?", abort=True)
+    with transaction() as session:
+        actions.set_price(session, plan_id, interval, amount)
+        audit.note(
+            session, "catalog.price_changed", subject_kind="plan", subject_id=plan_id, now=clock.now(),
+            interval=interval, amount=amount,
+        )  # fmt: skip
+    told, started_at = 0, clock.now()
+    while True:
+        with transaction() as session:
+            batch = pricing.announce(session, plan_id, interval, amount, now=started_at)
+        if not batch:
+            break
+        told += batch
+        click.echo(f"{told} subscriptions told")
+    click.echo(f"{slug} {tier} {interval} costs {format_money(rupiah(amount))}")
+
+
+def _show_price_change(slug: str, tier: str, interval: str, amount: int) -> UUID:
+    """Prints what would change; returns the plan's id."""
+    session = db.session()
+    try:
+        plan = queries.plan_of(session, slug, tier)
+    except PlanNotSold:
+        raise click.ClickException(f"there is no plan {tier} of {slug}") from None
+    before = plan.price(interval)
+    running = pricing.concerned(session, plan.id, interval, amount)
+    click.echo(f"{slug} {tier} {interval}: {before or 'not sold'} becomes {format_money(rupiah(amount))}")
+    click.echo(f"{running} running subscriptions pay another price; each is told now,")
+    click.echo(f"a dearer price applies from a renewal in {settings().price_notice_days} days or later")
+    plan_id = plan.id
+    session.rollback()
+    return plan_id
 
 
 @commands.command("verify-images")

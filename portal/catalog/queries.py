@@ -172,3 +172,17 @@ def plan_named(session: Session, slug: str, tier: str) -> Plan:
 def slugs(session: Session) -> Sequence[str]:
     """The addresses of all services on sale."""
     return session.scalars(select(Service.slug).where(Service.active).order_by(Service.slug)).all()
+
+
+def plan_of(session: Session, slug: str, tier: str) -> Plan:
+    """A service's plan of a tier, with its service and prices; raises `PlanNotSold` when there is none."""
+    statement = (
+        select(Plan)
+        .join(Plan.service)
+        .options(joinedload(Plan.service), joinedload(Plan.prices))
+        .where(Service.slug == slug, Plan.plan_type == tier)
+    )
+    plan = session.scalars(statement).unique().one_or_none()
+    if plan is None:
+        raise PlanNotSold
+    return plan

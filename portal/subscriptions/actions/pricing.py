@@ -1,0 +1,85 @@
+"""A price of the catalog changes, and whoever pays the old one is told in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from config import settings
+from portal.core.db import ROW_LOCK
+from portal.notices import actions as notices
+from portal.notices.actions import Telling
+from portal.subscriptions.models import ENDED, Subscription
+from portal.subscriptions.rules.prices import News, announcement
+
+BATCH = 500
+
+
+def concerned(session: Session, plan_id: UUID, interval: str, new_price: int) -> int:
+    """How many running subscriptions a new price would reach."""
+    return session.scalar(select(func.count()).where(_not_there_yet(plan_id, interval, new_price))) or 0
+
+
+def announce(
+    session: Session, plan_id: UUID, interval: str, new_price: int, *, now: datetime, limit: int = BATCH
+) -> int:
+    """Announces the price to up to `limit` running subscriptions that do not know it yet, and tells their customers;
+    returns to how many. 0: all know it. Call it, a transaction each, until then; a repeat tells nobody twice.
+    """
+    statement = (
+        select(Subscription)
+        .options(joinedload(Subscription.plan), joinedload(Subscription.service))
+        .where(_not_there_yet(plan_id, interval, new_price))
+        .order_by(Subscription.id)
+        .limit(limit)
+        .with_for_update(of=Subscription, **ROW_LOCK)
+        .execution_options(populate_existing=True)
+    )
+    found = session.scalars(statement).all()
+    notices.tell_all(session, _take_in(found, new_price, now=now), now=now)
+    session.flush()
+    return len(found)
+
+
+def _not_there_yet(plan_id: UUID, interval: str, new_price: int) -> ColumnElement[bool]:
+    return and_(
+        Subscription.plan_id == plan_id,
+        Subscription.interval == interval,
+        Subscription.status.not_in(ENDED),
+        or_(
+            and_(Subscription.next_price.is_(None), Subscription.price != new_price),
+            and_(Subscription.next_price.is_not(None), Subscription.next_price != new_price),
+        ),
+    )
+
+
+def _take_in(found: Sequence[Subscription], new_price: int, *, now: datetime) -> list[Telling]:
+    notice = timedelta(days=settings().price_notice_days)
+    tellings = []
+    for one in found:
+        said = announcement(one.price, one.next_price, one.next_price_from, new_price=new_price, now=now, notice=notice)
+        if said is not None:
+            one.next_price, one.next_price_from = said.next_price, said.next_price_from
+            tellings.append(_telling(one, said.news, new_price, now=now))
+    return tellings
+
+
+def _telling(subscription: Subscription, news: News, new_price: int, *, now: datetime) -> Telling:
+    begins_at = subscription.next_price_from or now
+    return Telling(
+        subscription.customer_id,
+        code=news,
+        parameters={
+            "app": subscription.service.name,
+            "plan": subscription.plan.name,
+            "amount": subscription.price,
+            "price": new_price,
+            "from_at": begins_at.isoformat(),
+            "subscription_id": str(subscription.id),
+        },
+        unique_key=f"price:{subscription.id}:{new_price}:{now.isoformat()}",
+    )
