@@ -22,7 +22,7 @@ from portal.invoices import actions as invoices
 from portal.invoices.models import Document
 from portal.notices.models import Mail, Notice
 from portal.payments.models import GatewayEvent, Payment
-from portal.subscriptions.models import Subscription
+from portal.subscriptions.models import PlanChange, Subscription, WaitlistEntry
 from portal.wallet.models import JournalEntry, LedgerAccount, Transaction
 from sandbox.kubernetes import Cluster
 from sandbox.server import SandboxServer
@@ -109,6 +109,8 @@ class Life:
             "lines": _rows(Transaction.type, Transaction.status, Transaction.amount),
             "payments": _rows(Payment.status),
             "events": _rows(GatewayEvent.outcome),
+            "queue": _rows(WaitlistEntry.status, WaitlistEntry.held),
+            "plan changes": _rows(PlanChange.status, PlanChange.failure_code),
             "subscriptions": _rows(Subscription.status, Subscription.end_reason),
             "instances": _rows(Instance.state, Instance.failure_code, Instance.cleaned_up_at.is_not(None)),
             "timeline": _rows(InstanceEvent.code),

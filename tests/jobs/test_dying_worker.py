@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
+from portal.catalog import actions as catalog
 from portal.core import clock
 from portal.core.db import transaction
 from portal.core.money import rupiah
+from portal.core.outbox import OutboxMessage
+from portal.instances.models import Instance
 from portal.subscriptions import intents
+from portal.subscriptions.actions import changing
 from portal.wallet import actions as wallet
 from tests.books import shop
+from tests.conftest import run_due_work
 from tests.instances.world import PRICE
 from tests.jobs.life import Life, open_owner
 from tests.payments.counter import Counter
+from tests.subscriptions.line import join
+from tests.subscriptions.upgrades.stairs import BASIC, CREDIT, PRO, sell_three, subscribe
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +58,38 @@ def an_app_is_bought_that_the_cluster_refuses(life: Life) -> None:
     shop.buy(owner, plan)
 
 
+def a_plan_is_changed(life: Life) -> None:
+    plans, owner = sell_three(), open_owner()
+    owned = subscribe(plans[BASIC], owner, credit=CREDIT)
+    run_due_work(without=("invoices.render", "instances.provision"))  # its invoice has its number
+    with transaction() as session:  # as if it had long been running
+        session.execute(sa.update(Instance).values(state="RUNNING", ready_at=clock.now(), deadline_at=None))
+        rolled_out = sa.update(OutboxMessage).where(OutboxMessage.name == "instances.provision")
+        session.execute(rolled_out.values(done_at=clock.now()))
+    with transaction() as session:
+        change = changing.quote(session, owned, owner, plans[PRO], "MONTHLY", now=clock.now())
+        changing.confirm(session, change.id, owner, now=clock.now())
+
+
+def a_plan_is_changed_that_no_server_has_room_for(life: Life) -> None:
+    life.cluster.add_fault("unschedulable", namespace="user-*", remaining=1)
+    a_plan_is_changed(life)
+
+
+def slots_come_free_for_those_who_wait(life: Life) -> None:
+    """The first starts by itself, the second is asked, the third goes on waiting."""
+    plan = shop.sell(slots=1)
+    shop.give(owner := open_owner(), PRICE)
+    with transaction() as session:
+        intents.note_intent(session, owner, plan, "MONTHLY", hold=True, now=clock.now())
+    shop.give(first := open_owner(), 2 * PRICE)
+    for customer in (first, open_owner(), open_owner()):
+        join(customer, plan, automatic=customer == first)
+        clock.advance(timedelta(milliseconds=1))
+    with transaction() as session:
+        catalog.set_slots(session, plan, 3)
+
+
 def credited_once(end: dict[str, Any]) -> None:
     assert _available(end) == ("AVAILABLE", 50_000, 1)
     assert end["entries"] == [("TOP_UP",)]
@@ -70,6 +111,31 @@ def undone_once(end: dict[str, Any]) -> None:
     assert end["instances"] == [("ERROR", "refused", True)]
     assert end["cluster"] == []
     assert end["mails"] == [("instance_failed_refunded", "SENT")]
+
+
+def changed_once(end: dict[str, Any]) -> None:
+    assert _available(end) == ("AVAILABLE", CREDIT - 75_000, 3)
+    assert end["plan changes"] == [("DONE", None)]
+    assert (end["subscriptions"], end["slots"]) == ([("ACTIVE", None)], [(0,), (0,), (1,)])
+    assert end["instances"] == [("RUNNING", None, False)]
+    assert [count for kind, count in end["cluster"] if kind == "Pod"] == [1]
+    assert end["timeline"].count(("volume_grown",)) == 1
+    assert end["mails"] == [("plan_changed", "SENT")]
+
+
+def changed_back_once(end: dict[str, Any]) -> None:
+    assert _available(end) == ("AVAILABLE", CREDIT - 25_000, 4)
+    assert end["plan changes"] == [("ROLLED_BACK", "no_capacity")]
+    assert (end["subscriptions"], end["slots"]) == ([("ACTIVE", None)], [(0,), (0,), (1,)])
+    assert end["instances"] == [("RUNNING", None, False)]
+    assert [count for kind, count in end["cluster"] if kind == "Pod"] == [1]
+    assert end["mails"] == [("plan_change_failed", "SENT")]
+
+
+def served_in_order(end: dict[str, Any]) -> None:
+    assert end["queue"] == [("OFFERED", 0), ("SERVED", 0), ("WAITING", 0)]
+    assert (end["subscriptions"], end["slots"]) == ([("ACTIVE", None)] * 2, [(3,)])
+    assert sorted(mail[0] for mail in end["mails"]) == ["instance_ready"] * 2 + ["waitlist_offer", "waitlist_served"]
 
 
 def _available(end: dict[str, Any]) -> tuple[Any, ...]:
@@ -94,6 +160,9 @@ def worth_dying_at(points: list[str]) -> list[tuple[int, str]]:
         (a_settled_top_up_is_told_of, credited_once),
         (credit_comes_for_an_app_that_waits, running_once),
         (an_app_is_bought_that_the_cluster_refuses, undone_once),
+        (slots_come_free_for_those_who_wait, served_in_order),
+        (a_plan_is_changed, changed_once),
+        (a_plan_is_changed_that_no_server_has_room_for, changed_back_once),
     ],
     ids=lambda function: function.__name__,
 )
