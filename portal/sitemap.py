@@ -20,6 +20,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.subscriptions.views", "/subscriptions"),
     ("portal.instances.views", "/instances"),
     ("portal.notices.views", "/notices"),
+    ("portal.notices.views.samples", "/dev"),  # not in production
 ]
 
 COMMANDS: list[str] = [

@@ -12,7 +12,8 @@ import structlog
 SECRET_NAMES = re.compile(r"password|secret|token|signature|authorization|cookie|server_key|api_key|credential", re.I)
 SECRET_VALUES = re.compile(
     r"(SB-)?Mid-(server|client)-[\w-]+|Bearer\s+\S+|Basic\s+[\w+/=]+|://[^/\s:@]+:[^/\s@]+@"
-    r"|(?<=/reset/)[\w-]+|(?<=/verify/)[\w-]+"  # a mailed link is a key, and stands in its page's path
+    # a mailed link is a key, and stands in its page's path
+    r"|(?<=/reset/)[\w-]+|(?<=/verify/)[\w-]+|(?<=/unsubscribe/)[\w.-]+"
 )
 
 

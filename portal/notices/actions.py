@@ -9,16 +9,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Membership, MembershipRole, User
 from portal.core import outbox
 from portal.core.crypto import encrypt
+from portal.core.errors import NotFound
 from portal.core.ids import new_id
 from portal.core.outbox import Work
 from portal.core.rows import insert_all
-from portal.notices.models import Mail, MailStatus, Notice
+from portal.notices.models import Mail, MailPreference, MailStatus, Notice
+from portal.notices.wording.categories import OPTIONAL, Category, category_of
 
 Parameters = Mapping[str, Any]
 
@@ -91,8 +94,9 @@ def mail_owners(
 
 
 def mail_all(session: Session, tellings: Sequence[Telling], *, now: datetime) -> None:
-    """`mail_owners` for many at once."""
+    """`mail_owners` for many at once. Whoever declined a kind of mail gets none of it."""
     owners = _owners(session, {telling.customer_id for telling in tellings})
+    declined = _declined(session, {category_of(telling.code) for telling in tellings}, owners)
     letters = [
         _mail_row(
             to_address=owner.email,
@@ -107,6 +111,7 @@ def mail_all(session: Session, tellings: Sequence[Telling], *, now: datetime) ->
         )
         for telling in tellings
         for owner in owners.get(telling.customer_id, ())
+        if (owner.id, category_of(telling.code)) not in declined
     ]
     _queue(session, letters)
 
@@ -123,6 +128,19 @@ def _owners(session: Session, customer_ids: set[UUID]) -> dict[UUID, list[User]]
         for customer_id, owner in session.execute(statement):
             found.setdefault(customer_id, []).append(owner)
     return found
+
+
+def _declined(
+    session: Session, categories: set[Category], owners: Mapping[UUID, list[User]]
+) -> set[tuple[UUID, Category]]:
+    """Which owners do not want which of these kinds; asked only where there is a choice."""
+    if not categories & set(OPTIONAL):
+        return set()
+    people = {owner.id for some in owners.values() for owner in some}
+    statement = select(MailPreference.user_id, MailPreference.category).where(MailPreference.user_id.in_(people))
+    return {(user_id, Category(category)) for user_id, category in session.execute(statement)} - {
+        (person, category) for person in people for category in Category if category not in OPTIONAL
+    }
 
 
 def send_mail(
@@ -209,6 +227,47 @@ def read_all(session: Session, *, customer_id: UUID, now: datetime) -> int:
         .execution_options(synchronize_session=False)
     )
     return session.execute(statement).rowcount  # type: ignore[attr-defined]
+
+
+def read(session: Session, notice_id: UUID, *, customer_id: UUID, now: datetime) -> Notice:
+    """Marks one notice of the customer as read; a repeat changes nothing. Raises `NotFound`."""
+    notice = session.get(Notice, notice_id, populate_existing=True)
+    if notice is None or notice.customer_id != customer_id:
+        raise NotFound
+    notice.read_at = notice.read_at or now
+    return notice
+
+
+def choose_mails(session: Session, user_id: UUID, wanted: set[Category], *, now: datetime) -> None:
+    """Sets which kinds of mail a person gets, among those that may be declined."""
+    again = delete(MailPreference).where(MailPreference.user_id == user_id, MailPreference.category.in_(wanted))
+    session.execute(again.execution_options(synchronize_session=False))
+    for category in OPTIONAL:
+        if category not in wanted:
+            decline_mails(session, user_id, category, now=now)
+
+
+def decline_mails(session: Session, user_id: UUID, category: Category, *, now: datetime) -> None:
+    """No more mails of this kind for this person; notices in the portal stay. A repeat changes nothing."""
+    assert category in OPTIONAL, category
+    if session.get(User, user_id) is None:
+        raise NotFound
+    row = {"user_id": user_id, "category": category, "declined_at": now}
+    session.execute(upsert(MailPreference).values(row).on_conflict_do_nothing())
+
+
+def resend(session: Session, mail_id: UUID, *, user_id: UUID, now: datetime) -> None:
+    """Another round of tries for a failed mail, to the address its reader has now. One on its way is left alone.
+
+    Raises `NotFound` for what was not mailed to this person.
+    """
+    mail = session.get(Mail, mail_id, with_for_update=True, populate_existing=True)
+    if mail is None or mail.user_id != user_id:
+        raise NotFound
+    if mail.status == MailStatus.FAILED:
+        mail.to_address = session.get_one(User, user_id).email
+        mail.status, mail.attempts, mail.last_error = MailStatus.QUEUED, 0, None
+        outbox.enqueue(session, "notices.deliver", mail_id=mail.id)
 
 
 def record_attempt(session: Session, mail_id: UUID) -> Mail | None:

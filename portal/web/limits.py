@@ -27,6 +27,8 @@ LINKS = "30 per hour"
 TOP_UP = "20 per hour"
 CHECK_NOW = "30 per minute"
 EXPORT = "20 per hour"
+RESEND = "10 per hour"
+UNSUBSCRIBE = "20 per hour"
 LIVE_LOOK = "20 per minute"  # asks the cluster while the browser waits: each holds one of few threads
 
 

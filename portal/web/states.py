@@ -97,6 +97,11 @@ DOMAINS = {
     "VERIFIED": Shown(_l("Leads to the app"), "circle-check", "good"),
     "FAILED": Shown(_l("Does not lead here"), "alert-triangle", "bad"),
 }
+MAILS = {
+    "QUEUED": Shown(_l("On its way"), "clock", "busy"),
+    "SENT": Shown(_l("Handed over"), "circle-check", "good"),
+    "FAILED": Shown(_l("Not delivered"), "circle-x", "bad"),
+}
 KINDS = {
     "attempt": ATTEMPTS,
     "domain": DOMAINS,
@@ -106,6 +111,7 @@ KINDS = {
     "subscription": SUBSCRIPTIONS,
     "transaction": TRANSACTIONS,
     "document": DOCUMENTS,
+    "mail": MAILS,
     "intent": INTENTS,
     "waitlist": WAITLIST,
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from config import settings
 from portal.core import clock
-from portal.core.db import transaction
+from portal.core.db import db, transaction
 from portal.notices import actions
+from portal.notices.models import Notice
+from portal.notices.wording import WORDINGS
 from tests.personas import sign_in
 
 
@@ -74,15 +77,44 @@ def test_an_empty_page_says_when_it_fills(client, ayu):
     assert "Nothing yet" in client.get("/notices/").text
 
 
+def notice_of(person) -> str:
+    db.session.rollback()
+    return str(db.session().scalars(sa.select(Notice.id).where(Notice.customer_id == person.customer_id)).first())
+
+
+def test_reading_one_marks_it_alone_and_leads_to_its_page(client, ayu):
+    tell(ayu)
+    tell(ayu, 2)
+    sign_in(client, "ayu@example.com")
+    for _ in range(2):
+        assert client.post(f"/notices/{notice_of(ayu)}/reading").location == "/wallet/"
+    assert client.get("/notices/").text.count("state-busy") == 1
+
+
+def test_one_without_a_page_leads_back_to_the_list(client, ayu):
+    tell(ayu, code="account_deactivated")
+    sign_in(client, "ayu@example.com")
+    assert client.post(f"/notices/{notice_of(ayu)}/reading").location == "/notices/"
+
+
+def test_nobody_reads_for_somebody_else(client, ayu, citra):
+    tell(ayu)
+    assert "/sign-in" in client.post(f"/notices/{notice_of(ayu)}/reading").location
+    sign_in(client, "citra@example.com")
+    assert client.post(f"/notices/{notice_of(ayu)}/reading").status_code == 404
+    assert db.session().scalars(sa.select(Notice.read_at)).all() == [None]
+
+
 @pytest.mark.parametrize("form", ["html", "text"])
 def test_developers_see_every_mail(client, portal, form):
-    assert client.get("/notices/mails").status_code == 200
-    response = client.get(f"/notices/mails/top_up_settled?language=en&form={form}")
+    listing = client.get("/dev/mails").text
+    assert [code for code in WORDINGS if f"/dev/mails/{code}?" not in listing] == []
+    response = client.get(f"/dev/mails/top_up_settled?language=en&form={form}")
     assert "Your top-up of Rp50.000" in response.text
-    assert client.get("/notices/mails/unknown").status_code == 404
+    assert client.get("/dev/mails/unknown").status_code == 404
 
 
 def test_production_has_no_samples(client, portal, monkeypatch):
     monkeypatch.setattr(settings(), "environment", "production")
-    assert client.get("/notices/mails").status_code == 404
-    assert client.get("/notices/mails/welcome").status_code == 404
+    assert client.get("/dev/mails").status_code == 404
+    assert client.get("/dev/mails/welcome").status_code == 404

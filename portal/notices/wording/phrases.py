@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import structlog
@@ -42,18 +41,6 @@ class When:
     sentence: Any
 
 
-class Category(StrEnum):
-    """What a mail is about, as people choose among them. Notices in the portal are for everybody."""
-
-    ACCOUNT = "ACCOUNT"  # the account, its safety, money, and what becomes of an app: always mailed
-    REMINDERS = "REMINDERS"  # what is still some days away
-    HEALTH = "HEALTH"  # an app that is down, and back
-    ROUTINE = "ROUTINE"  # what the reader just did
-    OPERATOR = "OPERATOR"  # to who runs this portal: no choice of a customer's
-
-
-OPTIONAL = (Category.REMINDERS, Category.HEALTH, Category.ROUTINE)
-
 Row = tuple[Any, str]
 """A label and its figure, as a long mail lists them."""
 
@@ -69,7 +56,6 @@ class Wording:
     sentences: Sequence[Any]
     link: Link | None = None
     sample: Mapping[str, Any] = field(default_factory=dict)
-    category: Category = Category.ACCOUNT
     rows: Callable[[Mapping[str, Any]], list[Row]] | None = None
 
 
@@ -107,6 +93,7 @@ REASONS: dict[str, Any] = {
     "refused": _l("our cluster refused it, which is our mistake"),
     "config_missing": _l("a setting it needs was missing, which is our mistake"),
     "address_silent": _l("it runs, but its public address did not answer"),
+    "data_missing": _l("its storage was not found"),
     "app_unknown": _l("we no longer know how to set it up, which is our mistake"),
     "volume_cannot_grow": _l("its volume could not be made larger"),
     # Why a subscription could not be started: codes of the refusals themselves.

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 
-from portal.notices.wording.phrases import Category, Row, When, Wording, show
+from portal.notices.wording.phrases import Row, When, Wording, show
 
 _CAUSE = _l("Nothing does this by itself: find who or what wrote. Correct by a new entry, never by changing one.")
 
@@ -123,7 +123,6 @@ REPORTS: dict[str, Wording] = {
         ],
         None,
         {"differences": 1, "postings": 120, "accounts": 8, "heads": "9f86d081"},
-        Category.OPERATOR,
     ),
     "books_differ": Wording(
         _l("Books: %(count)s new differences"),
@@ -137,8 +136,7 @@ REPORTS: dict[str, Wording] = {
             "open": 2,
             "listed": "paid_but_not_credited\torder TOPUP-ABC-1\tthe gateway says settlement 50000.00",
         },
-        Category.OPERATOR,
-        _differences,
+        rows=_differences,
     ),
     "daily_summary": Wording(
         _l("%(begins_on)s: %(top_ups_sum)s topped up, %(revenue_sum)s revenue"),
@@ -150,8 +148,7 @@ REPORTS: dict[str, Wording] = {
         ],
         None,
         {**_SAMPLE, "top_ups_by_qris": 12, "top_ups_by_qris_sum": 1_250_000, "begins_on": "2026-03-10"},
-        Category.OPERATOR,
-        _report,
+        rows=_report,
     ),
     "monthly_report": Wording(
         _l("Report of %(month)s: %(revenue_sum)s revenue"),
@@ -161,7 +158,6 @@ REPORTS: dict[str, Wording] = {
         ],
         None,
         {**_SAMPLE, "top_ups_by_qris": 12, "top_ups_by_qris_sum": 1_250_000, "month": "2026-03-01"},
-        Category.OPERATOR,
-        _report,
+        rows=_report,
     ),
 }
