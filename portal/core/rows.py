@@ -1,4 +1,4 @@
-"""Writing many rows in one statement, whatever their number: they travel as one JSON text.
+"""Many rows in one statement, whatever their number: those to be written travel as one JSON text.
 
 Measured on notices, 500 rows a statement, in microseconds a row: COPY 12 to 17, JSON 19 to 23, arrays 35, the ORM's
 many-valued INSERT 67. COPY knows no `ON CONFLICT`; this does, so that a batch and a single row take the same path.
@@ -7,12 +7,12 @@ many-valued INSERT 67. COPY knows no `ON CONFLICT`; this does, so that a batch a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, TextClause, text
+from sqlalchemy import ARRAY, ColumnElement, Table, TextClause, Uuid, any_, cast, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
@@ -48,6 +48,11 @@ def update_all(session: Session, model: type[Base], rows: Sequence[Row]) -> None
         session.flush()
         names = tuple(name for name in rows[0] if name != "id")
         session.execute(_update(model.__table__, names), {"rows": _json(rows)})  # type: ignore[arg-type]
+
+
+def among(column: Any, values: Iterable[UUID]) -> ColumnElement[bool]:
+    """Whether an id is one of these: one parameter, however many they are, where `in_` writes and parses each."""
+    return column == any_(cast(list(values), ARRAY(Uuid)))  # type: ignore[no-any-return]
 
 
 def _json(rows: Sequence[Row]) -> str:

@@ -20,7 +20,7 @@ from portal.accounts.models import Customer, Membership, MembershipRole, User
 from portal.core import clock, outbox
 from portal.core.ids import new_id
 from portal.core.outbox import Work
-from portal.core.rows import insert_all
+from portal.core.rows import among, insert_all
 from portal.invoices import rules
 from portal.invoices.models import Document, DocumentLine, DocumentSeries, DocumentStatus, Series
 from portal.invoices.rules import Parts
@@ -163,7 +163,7 @@ def _buyers(session: Session, customer_ids: set[UUID]) -> dict[UUID, dict[str, A
         .scalar_subquery()
     )
     columns = Customer.id, Customer.name, Customer.billing_email, Customer.number, owner_language
-    rows = session.execute(select(*columns).where(Customer.id.in_(customer_ids)))
+    rows = session.execute(select(*columns).where(among(Customer.id, customer_ids)))
     return {
         customer_id: {"buyer": {"name": name, "email": email, "number": number}, "language": language or "id"}
         for customer_id, name, email, number, language in rows

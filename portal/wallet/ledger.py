@@ -15,7 +15,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.core.ids import new_id
 from portal.core.money import IDR, Money
-from portal.core.rows import insert_all, update_all
+from portal.core.rows import among, insert_all, update_all
 from portal.wallet.models import WALLET_KINDS, AccountKind, EntryKind, JournalEntry, LedgerAccount, Posting
 from portal.wallet.rules import chain_hash
 
@@ -107,7 +107,7 @@ def _lock_available(session: Session, customer_ids: set[UUID], currency: str) ->
     statement = (
         select(LedgerAccount)
         .where(
-            LedgerAccount.customer_id.in_(customer_ids),
+            among(LedgerAccount.customer_id, customer_ids),
             LedgerAccount.kind == AccountKind.AVAILABLE,
             LedgerAccount.currency == currency,
         )

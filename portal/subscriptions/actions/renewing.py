@@ -21,7 +21,7 @@ from portal.accounts.models import Customer
 from portal.catalog.errors import QuotaExceeded
 from portal.core.db import ROW_LOCK
 from portal.core.ids import new_id
-from portal.core.rows import insert_all, update_all
+from portal.core.rows import among, insert_all, update_all
 from portal.notices import actions as notices
 from portal.subscriptions.actions import resuming, suspending
 from portal.subscriptions.actions.charging import Period, charge_all
@@ -116,7 +116,7 @@ def _claim(session: Session, *, now: datetime, limit: int, only: UUID | None = N
         return []
     statement = (
         _with_plan()
-        .where(Subscription.customer_id.in_(claimed), *wanted)
+        .where(among(Subscription.customer_id, claimed), *wanted)
         .order_by(Subscription.id)
         .with_for_update(of=Subscription, skip_locked=True, **ROW_LOCK)
     )
