@@ -47,6 +47,8 @@ CUSTOMER = {
     "top-ups": "/top-ups/",
     "invoices": "/invoices/",
     "notices": "/notices/",
+    "mails-sent": "/notices/mails",
+    "mail-choices": "/notices/preferences",
     "profile": "/profile",
     "security": "/security",
     "catalog-signed-in": "/catalog/",
@@ -62,6 +64,15 @@ FOLLOWED = {
 }
 
 
+# Pages beside a followed one: its name, and what is added to its address.
+BESIDE = {
+    "app-variables": ("app", "/variables"),
+    "app-domains": ("app", "/domains"),
+    "app-version": ("app", "/version"),
+    "app-logs": ("app", "/logs"),
+}
+
+
 @dataclass(frozen=True)
 class Shape:
     """How a picture is taken."""
@@ -73,6 +84,7 @@ class Shape:
     scale: float = 1.0
 
 
+LETTER = Shape("letter", 640, 400)
 SHAPES = (Shape("desktop", 1280, 860), Shape("phone", 390, 844), Shape("dark", 1280, 860, "dark"))
 README = (
     ("home", "home", Shape("home", 1280, 800)),
@@ -113,6 +125,30 @@ def _everything(browser: Browser, options: argparse.Namespace) -> Iterator[Path]
         for shape in SHAPES:
             for name, page in _pages(browser, options, shape, language):
                 yield _take(page, options.out / f"{name}-{shape.name}-{language}.png", whole=True)
+        yield from _letters(browser, options, language)
+
+
+def _letters(browser: Browser, options: argparse.Namespace, language: str) -> Iterator[Path]:
+    """Every mail of /dev/mails as HTML and as text, into a folder of its own; `--only mails` takes nothing else."""
+    if options.only and "mails" not in options.only.split(","):
+        return
+    folder = options.out / "mails"
+    folder.mkdir(exist_ok=True)
+    context = _context(browser, options, LETTER, language)
+    page = context.new_page()
+    answer = page.goto(f"{options.url}/dev/mails")
+    if answer is None or not answer.ok:
+        print("left out: mails (they are shown while developing only)", file=sys.stderr)
+        return
+    links = page.locator("main td a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    for address in (link for link in links if f"language={language}" in link):
+        page.set_viewport_size({"width": LETTER.width, "height": LETTER.height})
+        page.goto(options.url + address)
+        _warn_of_overflow(page, address)
+        form = "text" if "form=text" in address else "html"
+        code = address.split("?")[0].rpartition("/")[2]
+        yield _take(page, folder / f"{code}-{form}-{language}.png", whole=True)
+    context.close()
 
 
 def _readme(browser: Browser, options: argparse.Namespace) -> Iterator[Path]:
@@ -129,7 +165,7 @@ def _pages(
     browser: Browser, options: argparse.Namespace, shape: Shape, language: str
 ) -> Iterator[tuple[str, Page]]:  # fmt: skip
     """Every wanted page, opened, by name; one that answers with an error is told and left out."""
-    for signed_in, addresses in ((False, VISITOR), (True, CUSTOMER | dict.fromkeys(FOLLOWED, ""))):
+    for signed_in, addresses in ((False, VISITOR), (True, CUSTOMER | dict.fromkeys((*FOLLOWED, *BESIDE), ""))):
         wanted = {n: a for n, a in addresses.items() if not options.only or n in options.only.split(",")}
         if not wanted:
             continue
@@ -173,11 +209,12 @@ def _sign_in(context: BrowserContext, options: argparse.Namespace, language: str
 
 def _open(context: BrowserContext, url: str, name: str, address: str) -> Page | None:
     page = context.new_page()
-    if name in FOLLOWED:
-        start, pattern = FOLLOWED[name]
+    followed, beside = BESIDE.get(name, (name, ""))
+    if followed in FOLLOWED:
+        start, pattern = FOLLOWED[followed]
         page.goto(url + start)
         links = page.locator("main a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))")
-        address = next((link for link in links if re.search(pattern, link)), "")
+        address = next((link + beside for link in links if re.search(pattern, link)), "")
     answer = page.goto(url + address) if address else None
     if answer is None or answer.status >= 500:
         print(f"left out: {name} ({answer.status if answer else 'nothing to show yet'})", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""One process for the whole outside world: payments, cluster and mail on one loopback port.
+"""One process for the whole outside world: payments, cluster, mail and names on one loopback port.
 
     python -m sandbox --port 8900 --data DIR --kubeconfig FILE
 
@@ -16,10 +16,11 @@ from flask import Flask, render_template_string
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from . import kubernetes, mailbox, midtrans
+from . import kubernetes, mailbox, midtrans, names
 from .kubernetes import Cluster
 from .mailbox import Mailbox, MailServer
 from .midtrans import Simulator
+from .names import NameServer
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 SERVER_KEY, CLIENT_KEY = "SB-Mid-server-sandbox", "SB-Mid-client-sandbox"
@@ -30,6 +31,7 @@ DOORS = (
     ("/midtrans/ctl", "Rp", "Payments", "Pay, decline or expire an order, break things, move the clock."),
     ("/kubernetes/ctl", "K", "Cluster", "What runs in the Kubernetes stand-in, and how to make it fail."),
     ("/mailbox/", "@", "Mailbox", "Every mail that was sent, to whomever."),
+    ("/names/", "D", "Name server", "The DNS records of customers' own domains, to set by hand."),
 )
 
 
@@ -62,6 +64,7 @@ class SandboxServer:
         )  # fmt: skip
         self._kubernetes_app = kubernetes.create_app(state_file=folder / "kubernetes.json")
         self._mailbox_app = mailbox.create_app(folder=folder / "mails", smtp_host=host, smtp_port=smtp_port)
+        self.names = NameServer(port, state_file=folder / "names.json")
         self._http = self._bind(host, port)
         self._thread = threading.Thread(target=self._serve, name="sandbox-http", daemon=True)
 
@@ -93,6 +96,7 @@ class SandboxServer:
     def start(self) -> Self:
         """Listen in the background and write the kubeconfig that leads here."""
         self._mailbox_app.server.start()
+        self.names.start()
         self._thread.start()
         kubernetes.write_kubeconfig(self.kubeconfig, f"{self.url}/kubernetes")
         return self
@@ -104,6 +108,7 @@ class SandboxServer:
             self._http.shutdown()
         self._http.server_close()
         self._mailbox_app.server.stop()
+        self.names.stop()
         self._kubernetes_app.close()
 
     def __enter__(self) -> Self:
@@ -127,6 +132,7 @@ class SandboxServer:
             "/midtrans": self._midtrans_app,
             "/kubernetes": self._kubernetes_app,
             "/mailbox": self._mailbox_app,
+            "/names": names.create_app(self.names),
         }
         self._mounted = DispatcherMiddleware(_index_app(), mounts)
         return make_server(host, port, self, threaded=True, request_handler=_QuietHandler)

@@ -170,6 +170,7 @@ class Surroundings:
             "APPS_PUBLIC_SCHEME": "http",
             "APPS_PUBLIC_PORT": str(self.sandbox_port),
             "APPS_PROBE_ADDRESS": f"127.0.0.1:{self.sandbox_port}",
+            "DNS_RESOLVERS": f"127.0.0.1:{self.sandbox_port}",
         }
 
     @property

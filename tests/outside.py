@@ -58,6 +58,7 @@ def surroundings(server: SandboxServer) -> dict[str, str]:
         "APPS_PUBLIC_SCHEME": "http",
         "APPS_PUBLIC_PORT": port,
         "APPS_PROBE_ADDRESS": f"127.0.0.1:{port}",
+        "DNS_RESOLVERS": server.names.place,
     }
 
 
@@ -69,6 +70,7 @@ def reset(server: SandboxServer) -> None:
     server.cluster.clear_faults()
     server.cluster.reset()
     server.mailbox.clear()
+    server.names.clear()
     server.mail_server.heal()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socketserver
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +19,7 @@ from dns.exception import DNSException
 
 TTL_S = 60
 HOPS_MAX = 8
+STOP_POLL_S = 0.05
 FAULTS = ("silent", "servfail", "refused", "garbage")
 
 
@@ -26,12 +29,14 @@ class NameServer:
     An empty put removes. Names that are not there are NXDOMAIN. `break_name` makes one fail, `*` all of them.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        self._records: dict[tuple[str, str], list[str]] = {}
+    def __init__(self, port: int = 0, *, state_file: Path | None = None) -> None:
+        self._state_file = state_file
+        self._records: dict[tuple[str, str], list[str]] = self._read()
         self._faults: dict[str, str] = {}
         self.asked: list[tuple[str, str]] = []
         self._server = socketserver.ThreadingUDPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(STOP_POLL_S,), daemon=True)
 
     @property
     def place(self) -> str:
@@ -40,11 +45,18 @@ class NameServer:
     def put(self, name: str, kind: str, *values: str) -> None:
         """Sets all records of that name and kind."""
         self._records[(name.lower(), kind)] = list(values)
+        self._write()
+
+    @property
+    def records(self) -> list[tuple[str, str, str]]:
+        """Name, kind and value of each record, by name."""
+        return sorted((name, kind, one) for (name, kind), values in self._records.items() for one in values)
 
     def clear(self) -> None:
         self._records.clear()
         self._faults.clear()
         self.asked.clear()
+        self._write()
 
     def break_name(self, name: str, fault: str = "") -> None:
         """Makes questions about a name fail in one of `FAULTS`; without one it is mended."""
@@ -52,11 +64,12 @@ class NameServer:
         self._faults[name] = fault
 
     def start(self) -> NameServer:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._thread.start()
         return self
 
     def stop(self) -> None:
-        self._server.shutdown()
+        if self._thread.is_alive():
+            self._server.shutdown()
         self._server.server_close()
 
     def __enter__(self) -> NameServer:
@@ -100,6 +113,18 @@ class NameServer:
             name = alias[0].rstrip(".").lower()
         if not any(values for (known, _), values in self._records.items() if known == name):
             response.set_rcode(dns.rcode.NXDOMAIN)
+
+    def _read(self) -> dict[tuple[str, str], list[str]]:
+        if self._state_file is None or not self._state_file.exists():
+            return {}
+        kept: dict[tuple[str, str], list[str]] = {}
+        for name, kind, value in json.loads(self._state_file.read_text()):
+            kept.setdefault((name, kind), []).append(value)
+        return kept
+
+    def _write(self) -> None:
+        if self._state_file is not None:
+            self._state_file.write_text(json.dumps(self.records))
 
     def _handler(self) -> type[socketserver.BaseRequestHandler]:
         answer = self.answer

@@ -88,7 +88,8 @@ def confirmation(customer: Customer) -> str:
 
 def pages_of_an_owner(customer: Customer) -> Iterator[str]:
     app, owner = f"/instances/{customer.instance('id')}", customer.customer_id
-    yield from (app, f"{app}/logs", f"{app}/deletion", "/instances/", "/dashboard/", "/wallet/", "/notices/")
+    yield from (app, *(f"{app}/{beside}" for beside in ("logs", "variables", "domains", "version", "deletion")))
+    yield from ("/instances/", "/dashboard/", "/wallet/", "/notices/")
     for folder, table in (("top-ups", "payment"), ("invoices", "document"), ("subscriptions", "subscription")):
         newest = f"SELECT id FROM {table} WHERE customer_id = :owner ORDER BY created_at DESC"
         yield f"/{folder}/"
