@@ -20,6 +20,10 @@ from portal.payments.models import Payment, PaymentStatus
 from portal.subscriptions import rules
 from portal.subscriptions.models import ENDED, IN_LINE, Subscription, WaitlistEntry
 from portal.subscriptions.queries import DUE_SOON, forecast
+from portal.subscriptions.rules.choices import IN_PERIOD
+from portal.subscriptions.rules.life import amount_due, life_of
+from portal.subscriptions.rules.runway import order_of
+from portal.subscriptions.standing import WAITS_FOR_CREDIT
 from portal.wallet.models import AccountKind, LedgerAccount, Transaction
 
 ACTIVITY_MAX = 6
@@ -78,10 +82,29 @@ def apps(session: Session, customer_id: UUID) -> list[Running]:
     return [Running(subscription, instance) for subscription, instance in session.execute(statement)]
 
 
-def due_soon(running: Sequence[Running], *, now: datetime) -> list[Subscription]:
-    """Live subscriptions whose next charge is near, nearest first."""
-    near = [s for s in _subscriptions(running) if s.live and s.period_ends_at <= now + DUE_SOON]
-    return sorted(near, key=lambda s: s.period_ends_at)
+@dataclass(frozen=True)
+class Due:
+    """A subscription whose period ends soon, and what the next one costs."""
+
+    subscription: Subscription
+    amount: Money
+
+
+def due_soon(running: Sequence[Running], *, now: datetime) -> list[Due]:
+    """What renews, or ends, within days: nearest first."""
+    near = [s for s in _subscriptions(running) if s.status in IN_PERIOD and s.period_ends_at <= now + DUE_SOON]
+    return [Due(s, _next_amount(s)) for s in sorted(near, key=lambda s: s.period_ends_at)]
+
+
+def unpaid(running: Sequence[Running]) -> list[Due]:
+    """What is overdue or suspended, in the order in which one credit pays it."""
+    waiting = [s for s in _subscriptions(running) if s.status in WAITS_FOR_CREDIT]
+    return [Due(s, _next_amount(s)) for s in sorted(waiting, key=order_of)]
+
+
+def _next_amount(subscription: Subscription) -> Money:
+    setup_fee = subscription.plan.setup_fee if subscription.period_number == 0 else 0
+    return rupiah(amount_due(life_of(subscription), setup_fee=setup_fee))
 
 
 def runway(running: Sequence[Running], balance: Money, *, now: datetime) -> rules.Runway | None:

@@ -31,6 +31,7 @@ def overview() -> Response:
         offers=[place for place in places if place.holds_slot],
         runway=queries.runway(running, chip().balance, now=now),
         due=queries.due_soon(running, now=now),
+        unpaid=queries.unpaid(running),
         pending=pending,
         activity=queries.activity(session, customer_id),
         wording=wording,

@@ -230,6 +230,26 @@ def test_a_suspended_page_tells_the_way_back(hers, owner, n8n):
     assert "amount=25000" in page
 
 
+def test_the_apps_page_and_the_dashboard_say_why_it_rests(hers, owner, n8n):
+    fall_asleep(n8n)
+    page = hers.get(f"/instances/{apps(n8n)[0].id}").text
+    assert "its renewal could not be paid" in page
+    assert at(n8n, "/resumption") in page
+    overview = hers.get("/dashboard/").text
+    assert "n8n is suspended" in overview
+    assert at(n8n, "/resumption") in overview
+
+
+def test_the_dashboard_says_what_is_due_and_what_ends(hers, owner, n8n):
+    clock.advance(MONTH - timedelta(days=3))
+    assert "Rp25.000" in hers.get("/dashboard/").text
+    hers.post(at(n8n, "/cancellation"), data={"when": "period_end"})
+    assert "ends, as you asked" in hers.get("/dashboard/").text
+    hers.post(at(n8n, "/cancellation/withdrawal"))
+    fall_due(n8n)
+    assert "Rp25.000 is due for n8n" in hers.get("/dashboard/").text
+
+
 def test_an_announced_price_is_shown_and_charged_next(hers, n8n):
     put(n8n, next_price=30_000, next_price_from=clock.now() + timedelta(days=30))
     page = hers.get(at(n8n)).text

@@ -17,10 +17,10 @@ from portal.catalog.placeholders import secrets_in
 from portal.instances import queries, rules, versions, wanted, wording
 from portal.instances.apps import app_template
 from portal.instances.errors import UnknownApp
-from portal.instances.models import Instance, InstanceState
+from portal.instances.models import Instance, InstanceState, WantedState
 from portal.instances.versions import Update
 from portal.provisioning.manifests import shown_credentials
-from portal.subscriptions.models import SubscriptionCharge
+from portal.subscriptions.models import Subscription, SubscriptionCharge
 from portal.web.states import Shown, shown
 
 
@@ -60,6 +60,7 @@ def instance_page(session: Session, instance: Instance, customer: Customer, *, n
         "open_door": _open_door(instance, app, customer),
         "first_steps": [localized(step) for step in app.first_steps] if app else [],
         "can": permissions(instance),
+        "suspended": _suspended(session, instance),
         "update": offered_update(instance),
     }
 
@@ -145,6 +146,13 @@ def _phase(instance: Instance) -> str:
 def _begun_at(instance: Instance) -> datetime:
     begun = [event.happened_at for event in instance.events if event.code.endswith(wording.BEGINNINGS)]
     return max(begun, default=instance.created_at)
+
+
+def _suspended(session: Session, instance: Instance) -> Subscription | None:
+    """The subscription that keeps it from running, which says why; None for all that may run."""
+    if instance.wanted != WantedState.SUSPENDED:
+        return None
+    return session.get(Subscription, instance.subscription_id, populate_existing=True)
 
 
 def _refunded(session: Session, instance: Instance) -> int:
