@@ -26,7 +26,7 @@ from portal.instances.errors import UnknownApp
 from portal.instances.models import Instance
 from portal.notices import actions as notices
 from portal.provisioning import cluster, probe, reconcile
-from portal.provisioning.errors import ClusterUnavailable, Refused
+from portal.provisioning.errors import ClusterUnavailable, DataMissing, Refused
 from portal.provisioning.reconcile import Outcome, Verdict
 from portal.provisioning.turns import turn
 from portal.subscriptions import actions as subscriptions
@@ -50,10 +50,12 @@ def provision(instance_id: str) -> None:
         try:
             manifests = _begin(instance.id)
             if manifests is not None:
-                cluster.apply(manifests)
+                cluster.apply(_without_empty_volume(instance, manifests))
                 _record_applied(instance.id, manifests)
         except UnknownApp:
             _record_refusal(instance.id, "app_unknown")
+        except DataMissing:
+            _record_refusal(instance.id, "data_missing")
         except Refused as error:
             _record_refusal(instance.id, "quota" if error.over_quota else "refused")
         except ClusterUnavailable as error:
@@ -122,6 +124,18 @@ def _begin(instance_id: UUID) -> Manifests | None:
             return None
         actions.begin_roll_out(session, instance, now=clock.now())
         return _wanted_now(session, instance)
+
+
+def _without_empty_volume(instance: Instance, manifests: Manifests) -> Manifests:
+    """An empty volume in place of a missing one would hide the loss; only a first roll-out may make one.
+
+    An app may be stopped without its volume, but not started: `DataMissing`.
+    """
+    if rules.is_first_roll_out(instance) or cluster.observe_claim(instance.namespace, instance.name) is not None:
+        return manifests
+    if any(one["kind"] == "Deployment" and one["spec"]["replicas"] for one in manifests):
+        raise DataMissing
+    return [one for one in manifests if one["kind"] != "PersistentVolumeClaim"]
 
 
 def _wanted_now(session: Session, instance: Instance) -> Manifests:
@@ -264,7 +278,8 @@ def _fail(session: Session, instance: Instance, code: str, parameters: dict[str,
     if instance.update_from_version is not None and versions.is_to_blame(code):
         _roll_back(session, instance, code, parameters, now=now)
     elif _is_news(session, instance, actions.mark_outage(session, instance, code=code, parameters=parameters, now=now)):
-        _tell(session, instance, "instance_outage", f"instance_outage:{instance.id}:{key}", now=now, reason=code)
+        told = "app_data_missing" if code == "data_missing" else "instance_outage"
+        _tell(session, instance, told, f"instance_outage:{instance.id}:{key}", now=now, reason=code)
 
 
 def _is_news(session: Session, instance: Instance, fresh: bool) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from portal.catalog.app_templates import AppTemplate, major_version
 from portal.instances.models import Instance
 
-NOT_THE_UPDATES_FAULT = frozenset({"cluster_unavailable", "app_unknown"})
+NOT_THE_UPDATES_FAULT = frozenset({"cluster_unavailable", "app_unknown", "data_missing"})
 """Whether the update works is not known then: it is looked at again, not rolled back."""
 
 

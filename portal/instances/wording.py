@@ -79,6 +79,7 @@ REASONS: dict[str, Any] = {
     "not_ready_in_time": _l("It did not become ready in time."),
     "address_silent": _l("It runs, but its public address did not answer."),
     "cluster_unavailable": _l("Our cluster did not answer."),
+    "data_missing": _l("Its storage was not found. We do not start it on an empty one: that would hide the loss."),
     "app_unknown": _l("We no longer know how to set up this app. That is our mistake."),
 }
 OTHER_REASON = _l("Something broke on our side.")

@@ -37,6 +37,12 @@ class Refused(PortalError):
         return bool(self.details.get("over_quota"))
 
 
+class DataMissing(Refused):
+    """The volume of an app that has run before is not there: an empty one in its place would hide the loss."""
+
+    code = "DATA_MISSING"
+
+
 class Missing(Refused):
     """It is not there: 404 with a Status, where an object was named."""
 

@@ -165,6 +165,24 @@ def test_data_that_is_gone_is_told_and_never_made_anew(world, mine, operator, ki
     assert f"MISSING {kind}/" in mailed("cluster_drift")[0].parameters["first"]
 
 
+def test_no_start_puts_an_empty_volume_in_place_of_a_missing_one(world, mine):
+    kept = copy.deepcopy(find(world, mine, "PersistentVolumeClaim"))
+    take_away(world, mine, "PersistentVolumeClaim")
+    with transaction() as session:
+        actions.stop(session, mine.id, now=clock.now())
+    world.play()
+    assert again(mine).state == "STOPPED"
+    with transaction() as session:
+        actions.start(session, mine.id, now=clock.now())
+    world.play()
+    assert (again(mine).state, again(mine).failure_code) == ("ERROR", "data_missing")
+    assert "PersistentVolumeClaim" not in {name.split("/")[0] for name in world.labelled(mine)}
+    assert len(mailed("app_data_missing")) == 1
+    world.cluster.store.add(RESOURCES["PersistentVolumeClaim"], kept)
+    world.play()
+    assert again(mine).state == "RUNNING"
+
+
 def test_a_volume_larger_than_sold_is_no_drift(world, mine):
     damage(world, mine, "PersistentVolumeClaim", spec__resources__requests__storage="50Gi")
     assert job.reconcile()["differences"] == 0

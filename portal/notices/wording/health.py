@@ -31,6 +31,16 @@ HEALTH: dict[str, Wording] = {
         USE,
         {**OUTAGE, "ended_at": "2026-03-10T03:20:00+00:00", "away_minutes": 15},
     ),
+    "app_data_missing": Wording(
+        _l("%(app)s is not started: its storage was not found"),
+        [
+            _l("The storage of your %(app)s (%(name)s) is not where it was. We do not start it on an empty one."),
+            _l("Nothing was overwritten and no money moved. Our operators were told and look for it."),
+            _l("Reply to this message if you have a copy of your data or want to begin anew."),
+        ],
+        INSTANCE,
+        APP,
+    ),
     # to the operator
     "apps_silent": Wording(
         _l("Most apps do not answer"),
