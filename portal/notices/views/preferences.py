@@ -13,7 +13,7 @@ from portal.core.db import db, transaction
 from portal.notices import actions, queries, unsubscribing
 from portal.notices.forms import PreferencesForm
 from portal.notices.views import blueprint
-from portal.notices.wording.categories import WORDS
+from portal.notices.wording.categories import WORDS, Category
 from portal.web import htmx, limits
 from portal.web.guards import anyone, customer, gateway
 
@@ -24,7 +24,8 @@ def preferences() -> Response:
     """Shows and changes which kinds of mail the signed-in person gets. What must be mailed is not in question."""
     form = PreferencesForm(wanted=queries.wanted_mails(db.session(), current_user.id))
     if not form.validate_on_submit():
-        return htmx.render("notices/preferences.html", form=form, status=422 if form.is_submitted() else 200)
+        status = 422 if form.is_submitted() else 200
+        return htmx.render("notices/preferences.html", form=form, always=WORDS[Category.ACCOUNT], status=status)
     with transaction() as session:
         actions.choose_mails(session, current_user.id, form.chosen, now=clock.now())
     flash(_("Your choice of mails is saved."), "success")

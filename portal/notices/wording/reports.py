@@ -56,20 +56,13 @@ def _differences(parameters: Mapping[str, Any]) -> list[Row]:
 FIGURES: dict[str, Any] = {
     "sign_ups": _l("Sign-ups"),
     "top_ups": _l("Top-ups paid"),
-    "top_ups_sum": _l("Top-ups paid, sum"),
     "top_ups_unpaid": _l("Top-ups not paid"),
     "taken_back": _l("Taken back by the gateway"),
-    "taken_back_sum": _l("Taken back by the gateway, sum"),
     "purchases": _l("New subscriptions paid"),
-    "purchases_sum": _l("New subscriptions paid, sum"),
     "renewals": _l("Renewals"),
-    "renewals_sum": _l("Renewals, sum"),
     "upgrades": _l("Upgrades"),
-    "upgrades_sum": _l("Upgrades, sum"),
     "resumptions": _l("Resumed"),
-    "resumptions_sum": _l("Resumed, sum"),
     "refunds": _l("Given back"),
-    "refunds_sum": _l("Given back, sum"),
     "revenue_sum": _l("Revenue, net"),
     "ppn_sum": _l("PPN"),
     "renewals_short": _l("Tries without enough credit"),
@@ -78,7 +71,6 @@ FIGURES: dict[str, Any] = {
     "ended": _l("Subscriptions ended"),
     "waitlisted": _l("Joined a waitlist"),
     "in_grace": _l("In grace now"),
-    "in_grace_sum": _l("In grace now, sum due"),
     "waiting": _l("Waiting for a slot now"),
     "running": _l("Subscriptions running now"),
     "balances_sum": _l("Customers' credit at the end"),
@@ -88,18 +80,19 @@ FIGURES: dict[str, Any] = {
     "mails_failed": _l("Mails that failed"),
     "open_differences": _l("Open differences of the books"),
 }
-"""Every figure of a report in its order. Names ending in `_sum` are whole rupiah."""
+"""Every figure of a report in its order; a count is followed by its sum in rupiah, where `<name>_sum` is there."""
 
 BY_METHOD = "top_ups_by_"
-_SAMPLE = {name: 1_250_000 if name.endswith("_sum") else 12 for name in FIGURES}
+_SAMPLE = {name: 1_250_000 if name.endswith("_sum") else 12 for name in FIGURES} | {
+    f"{name}_sum": 1_250_000 for name in ("top_ups", "top_ups_by_qris", "purchases", "renewals", "refunds", "in_grace")
+}
 
 
 def _report(parameters: Mapping[str, Any]) -> list[Row]:
     rows: list[Row] = []
     for name, label in FIGURES.items():
-        if name in parameters:
-            rows.append((label, show(name, parameters[name])))
-        if name == "top_ups_sum":
+        rows.append((label, _figure(parameters, name)))
+        if name == "top_ups":
             rows.extend(_methods(parameters))
     return rows
 
@@ -107,27 +100,32 @@ def _report(parameters: Mapping[str, Any]) -> list[Row]:
 def _methods(parameters: Mapping[str, Any]) -> list[Row]:
     """Top-ups by method: `top_ups_by_qris` is a count, `top_ups_by_qris_sum` its sum."""
     names = [name for name in parameters if name.startswith(BY_METHOD) and not name.endswith("_sum")]
-    return [
-        (f"· {name.removeprefix(BY_METHOD)}", f"{parameters[name]}, {show('_sum', parameters.get(f'{name}_sum'))}")
-        for name in sorted(names)
-    ]
+    return [(f"· {name.removeprefix(BY_METHOD)}", _figure(parameters, name)) for name in sorted(names)]
+
+
+def _figure(parameters: Mapping[str, Any], name: str) -> str:
+    count, total = show(name, parameters.get(name)), parameters.get(f"{name}_sum")
+    return count if total is None else f"{count} · {show('_sum', total)}"
 
 
 REPORTS: dict[str, Wording] = {
     "books_audited": Wording(
-        _l("Books audit: %(differences)s differences"),
+        _l("Books audit: differences: %(differences)s"),
         [
             _l("The daily audit read %(postings)s postings of %(accounts)s wallet accounts and changed nothing."),
-            When("differences", _l("What is new among its %(differences)s differences comes in a mail of its own.")),
+            When(
+                "differences",
+                _l("Found: %(differences)s. What is new among them comes in a mail of its own."),
+            ),
             _l("Keep this mail: the chain heads outside the database show a cut tail. Heads: %(heads)s."),
         ],
         None,
         {"differences": 1, "postings": 120, "accounts": 8, "heads": "9f86d081"},
     ),
     "books_differ": Wording(
-        _l("Books: %(count)s new differences"),
+        _l("Books: new differences: %(count)s"),
         [
-            _l("%(count)s differences are new, %(open)s are open in all. Nothing was changed."),
+            _l("New: %(count)s, open in all: %(open)s. Nothing was changed."),
             _l("See all of them with: flask books differences."),
         ],
         None,
@@ -141,23 +139,23 @@ REPORTS: dict[str, Wording] = {
     "daily_summary": Wording(
         _l("%(begins_on)s: %(top_ups_sum)s topped up, %(revenue_sum)s revenue"),
         [
-            _l("%(sign_ups)s sign-ups, %(purchases)s new subscriptions, %(renewals)s renewals."),
-            When("in_grace", _l("%(in_grace)s subscriptions are in grace: %(in_grace_sum)s are due.")),
-            When("open_differences", _l("%(open_differences)s differences of the books wait for you.")),
-            When("mails_failed", _l("%(mails_failed)s mails could not be delivered.")),
+            _l("Sign-ups: %(sign_ups)s, new subscriptions: %(purchases)s, renewals: %(renewals)s."),
+            When("in_grace", _l("In grace: %(in_grace)s, with %(in_grace_sum)s due.")),
+            When("open_differences", _l("Differences of the books that wait for you: %(open_differences)s.")),
+            When("mails_failed", _l("Mails that could not be delivered: %(mails_failed)s.")),
         ],
         None,
-        {**_SAMPLE, "top_ups_by_qris": 12, "top_ups_by_qris_sum": 1_250_000, "begins_on": "2026-03-10"},
+        {**_SAMPLE, "top_ups_by_qris": 12, "begins_on": "2026-03-10"},
         rows=_report,
     ),
     "monthly_report": Wording(
         _l("Report of %(month)s: %(revenue_sum)s revenue"),
         [
-            _l("%(sign_ups)s sign-ups, %(purchases)s new subscriptions, %(renewals)s renewals."),
-            _l("%(top_ups_sum)s were topped up, PPN is %(ppn_sum)s."),
+            _l("Sign-ups: %(sign_ups)s, new subscriptions: %(purchases)s, renewals: %(renewals)s."),
+            _l("Topped up: %(top_ups_sum)s, PPN: %(ppn_sum)s."),
         ],
         None,
-        {**_SAMPLE, "top_ups_by_qris": 12, "top_ups_by_qris_sum": 1_250_000, "month": "2026-03-01"},
+        {**_SAMPLE, "top_ups_by_qris": 12, "month": "2026-03-01"},
         rows=_report,
     ),
 }
