@@ -7,7 +7,8 @@ from flask.cli import AppGroup
 
 from portal.core import clock
 from portal.core.db import transaction
-from portal.instances import actions, drift
+from portal.instances import actions, drift, queries, rules, versions
+from portal.instances.apps import app_template
 from portal.provisioning import listing
 from portal.provisioning.errors import ClusterUnavailable, Refused
 from portal.subscriptions.leaks import leaks
@@ -43,3 +44,24 @@ def show_drift(repair: bool) -> None:
 def _line(one: drift.Sighting) -> str:
     namespace, name = one.difference.key
     return f"{one.difference.kind:8} {namespace}  {name}  {one.difference.detail}".rstrip()
+
+
+@commands.command("update")
+@click.argument("slug")
+@click.option("--roll", type=int, default=0, help="Begins the update of so many; without it they are only listed.")
+def update_apps(slug: str, roll: int) -> None:
+    """Names the apps of a service that run an older version or older images, and begins the update of some.
+
+    Each is rolled out as if its owner had asked, and taken back by itself when it does not come up; wait for one
+    batch (`drift`, the page of one app) before the next.
+    """
+    template = app_template(slug)
+    with transaction() as session:
+        behind = [(one, versions.next_update(one, template)) for one in queries.present_of_service(session, slug)]
+        offers = [(one, offer) for one, offer in behind if offer]
+        for one, offer in offers:
+            click.echo(f"{one.name}  {one.version} to {offer.version}  {offer.obstacle or one.state}")
+        ready = [one for one, offer in offers if not offer.obstacle and rules.can_update(one)][:roll]
+        for one in ready:
+            actions.update(session, one.id, version=template.version, now=clock.now())
+    click.echo(f"{len(offers)} behind, {len(ready)} begun")

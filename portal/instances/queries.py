@@ -61,6 +61,12 @@ def events_of_roll_out(session: Session, instance_id: UUID, roll_out: str) -> di
     return {row.code: row.happened_at for row in session.execute(statement)}
 
 
+def present_of_service(session: Session, slug: str) -> Sequence[Instance]:
+    """The apps of a service that run or may run again, oldest first."""
+    statement = select(Instance).where(Instance.service_slug == slug, Instance.fenced_at.is_(None))
+    return session.scalars(statement.order_by(Instance.id)).all()
+
+
 def variables_of(session: Session, instance_id: UUID) -> dict[str, Stored]:
     """The customer's variables by name, in order, decrypted."""
     statement = select(InstanceVariable).where(InstanceVariable.instance_id == instance_id)

@@ -20,6 +20,7 @@ from portal.core.outbox import OutboxMessage
 from portal.instances import actions, gateway
 from portal.instances.errors import BadHost, CannotConfigure, DomainNotFound, DomainThere, TooManyDomains
 from portal.instances.models import DomainStatus, InstanceDomain
+from portal.instances.variables import Change, revision
 from portal.notices.models import Notice
 from portal.provisioning.manifests import certificate_secret_name
 from portal.subscriptions import actions as subscriptions
@@ -190,6 +191,17 @@ def test_a_name_server_that_fails_says_nothing(world, running, names, fault):
     names.break_name("_minispod-challenge.shop.example.org", fault)
     look(other)
     assert (fresh(other).status, fresh(other).failure_code) == ("PENDING", "no_answer")
+
+
+def test_variables_and_domains_are_no_drift(portal, world, running, names):
+    change = Change("KEY", "value", secret=True)
+    with transaction() as session:
+        actions.save_variables(session, running.id, [change], revision=revision({}), now=clock.now())
+    world.play()
+    proved(names, running)
+    clock.advance(timedelta(hours=1))
+    told = portal.test_cli_runner().invoke(args=["instances", "drift"])
+    assert (told.exit_code, told.output) == (0, "1 apps, 0 differences, 0 repairs queued\n")
 
 
 # Looks by the clock

@@ -264,6 +264,23 @@ def test_a_worker_killed_in_an_update_is_replaced(world, patient, running, edit,
     assert (told("instance_updated"), told("instance_update_failed")) == ((1, 0) if works else (0, 1))
 
 
+# The operator
+
+
+def test_an_operator_lists_what_is_behind_and_rolls_some(portal, world, running, edit):
+    edit(NEXT)
+    listed = portal.test_cli_runner().invoke(args=["instances", "update", "n8n"])
+    assert f"{running.name}  {SHIPPED['n8n'].version} to 2.36.0  RUNNING" in listed.output
+    assert "1 behind, 0 begun" in listed.output
+    assert (
+        "1 behind, 1 begun"
+        in portal.test_cli_runner().invoke(args=["instances", "update", "n8n", "--roll", "5"]).output
+    )
+    world.play()
+    assert again(running).version == "2.36.0"
+    assert "0 behind, 0 begun" in portal.test_cli_runner().invoke(args=["instances", "update", "n8n"]).output
+
+
 # The page
 
 
