@@ -99,11 +99,12 @@ def report(turns: list[Turn]) -> None:
 
 def prepare(bench: World) -> None:
     """What the sizes share: a plan with room for everybody, and the books' own accounts."""
-    from portal.core import clock
+    from portal.core import clock, logging
     from portal.core.db import db, transaction
     from portal.wallet.ledger import system_accounts
     from portal.wallet.models import AccountKind
 
+    logging.configure("INFO")  # the run tells how far it is
     with db.engine.begin() as connection:
         for statement in MADE_HERE.split(";\n"):
             connection.exec_driver_sql(statement)

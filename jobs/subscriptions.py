@@ -23,6 +23,7 @@ log = structlog.get_logger()
 BATCH = 500
 RUN_FOR_S = 540
 """A run hands over to the next before it would be stopped; what is left stays due."""
+TELL_EVERY_S = 5
 HELD_BACK_PAUSE = timedelta(minutes=5)
 
 
@@ -51,13 +52,17 @@ class Work(Protocol):
 def _run_batches(name: str, work: Work) -> dict[str, int]:
     """Batch after batch until nothing is left. One that fails is taken apart: what fails by itself waits an hour."""
     counts: Counter[str] = Counter()
-    began_s = time.monotonic()
+    began_s = told_s = time.monotonic()
     while time.monotonic() - began_s < RUN_FOR_S:
         done = _run_batch(name, work, counts)
         if not done:
             break
         counts += done
-        log.info(f"{name}.progress", seconds=round(time.monotonic() - began_s, 1), **counts)
+        if time.monotonic() - told_s >= TELL_EVERY_S:
+            told_s = time.monotonic()
+            log.info(f"{name}.progress", seconds=round(told_s - began_s), **counts)
+    if counts:
+        log.info(f"{name}.done", seconds=round(time.monotonic() - began_s, 1), **counts)
     return dict(counts)
 
 
