@@ -96,8 +96,9 @@ def _sold_interval(plan: Plan, wanted: str) -> Interval:
 def _standing(
     session: Session, customer_id: UUID, plan: Plan
 ) -> tuple[Money, UUID | None, int, LaunchIntent | None, WaitlistEntry | None]:
-    """The customer's credit, their live subscription to the plan's service, how many stand before them in the plan's
-    queue, the plan's intent that waits, and their place in the queue."""
+    """The customer's credit (what is set aside for this plan included: buying it gives that back first), their live
+    subscription to the plan's service, how many stand before them in the plan's queue, the plan's intent that waits,
+    and their place in the queue."""
     live = select(Subscription.id).where(
         Subscription.customer_id == customer_id,
         Subscription.service_id == plan.service_id,
@@ -123,7 +124,7 @@ def _standing(
         .execution_options(populate_existing=True)
     )
     balance, live_id, ahead, intent, entry = session.execute(statement).one()
-    return rupiah(balance), live_id, ahead, intent, entry
+    return rupiah(balance + (entry.held if entry else 0)), live_id, ahead, intent, entry
 
 
 def _quote(plan: Plan, interval: Interval, balance: Money, *, now: datetime) -> Quote:

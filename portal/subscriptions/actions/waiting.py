@@ -265,7 +265,7 @@ def pay_debt_from_holds(session: Session, customer_id: UUID, *, now: datetime) -
         amount = entry.held
         slots.give_back(session, entry, now=now)
         entry.automatic = False
-        _tell(session, entry, "waitlist_hold_used", {"amount": amount}, now=now)
+        _tell(session, entry, "waitlist_hold_used", {"amount": amount}, again=f":{now.isoformat()}", now=now)
         given += 1
     return given
 
@@ -299,10 +299,15 @@ def _open_entry(session: Session, customer_id: UUID, plan_id: UUID) -> WaitlistE
 
 
 def _tell(
-    session: Session, entry: WaitlistEntry, code: str, more: dict[str, Any] | None = None, *, now: datetime
+    session: Session,
+    entry: WaitlistEntry,
+    code: str,
+    more: dict[str, Any] | None = None,
+    *,
+    now: datetime,
+    again: str = "",
 ) -> None:
+    """Once per entry and code; `again` tells apart what can happen to it more than once."""
     parameters = {**slots.names(session, entry.plan_id), "entry_id": str(entry.id), **(more or {})}
-    notices.tell(
-        session, customer_id=entry.customer_id, code=code, parameters=parameters, unique_key=f"{code}:{entry.id}",
-        now=now,
-    )  # fmt: skip
+    key = f"{code}:{entry.id}{again}"
+    notices.tell(session, customer_id=entry.customer_id, code=code, parameters=parameters, unique_key=key, now=now)
