@@ -66,6 +66,8 @@ FOLLOWED = {
 
 # Pages beside a followed one: its name, and what is added to its address.
 BESIDE = {
+    "subscription-leaving": ("subscription", "/leaving"),
+    "app-deletion": ("app", "/deletion"),
     "app-variables": ("app", "/variables"),
     "app-domains": ("app", "/domains"),
     "app-version": ("app", "/version"),
