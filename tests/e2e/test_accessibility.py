@@ -51,7 +51,7 @@ VISITOR = (
 )  # fmt: skip
 CUSTOMER = (
     "/dashboard/", "/catalog/n8n", "/instances/", "/subscriptions/", "/wallet/", "/top-ups/new", "/top-ups/",
-    "/invoices/", "/notices/", "/profile", "/security", "/profile/deactivation",
+    "/invoices/", "/notices/", "/notices/mails", "/notices/preferences", "/profile", "/security", "/profile/deactivation",
 )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def confirmation(customer: Customer) -> str:
 def pages_of_an_owner(customer: Customer) -> Iterator[str]:
     app, owner = f"/instances/{customer.instance('id')}", customer.customer_id
     yield from (app, *(f"{app}/{beside}" for beside in ("logs", "variables", "domains", "version", "deletion")))
-    yield from ("/instances/", "/dashboard/", "/wallet/", "/notices/")
+    yield from ("/instances/", "/dashboard/", "/wallet/", "/notices/", "/notices/mails")
     for folder, table in (("top-ups", "payment"), ("invoices", "document"), ("subscriptions", "subscription")):
         newest = f"SELECT id FROM {table} WHERE customer_id = :owner ORDER BY created_at DESC"
         yield f"/{folder}/"
