@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -82,3 +83,15 @@ def test_work_that_waits_for_its_time_is_listed_on_demand_only(portal: Flask) ->
         outbox.enqueue(session, "payments.check", run_at=clock.now() + timedelta(hours=1), payment_id="x")
     assert "payments.check" not in portal.test_cli_runner().invoke(args=["outbox", "list"]).output
     assert "payments.check" in portal.test_cli_runner().invoke(args=["outbox", "list", "--all"]).output
+
+
+def test_the_operators_guide_says_what_each_job_does() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "operate.md").read_text()
+    assert [entry.name for entry in SCHEDULE if f"| `{entry.name}` |" not in guide] == []
+
+
+def test_names_are_each_one_line_and_daily_work_is_made_up_for() -> None:
+    assert len({entry.name for entry in SCHEDULE}) == len(SCHEDULE)
+    daily = [entry for entry in SCHEDULE if entry.cron and entry.cron.split()[1] != "*"]
+    assert [entry.name for entry in daily if not entry.catch_up] == []
+    assert all(bool(entry.cron) is not bool(entry.every_s) for entry in SCHEDULE)
