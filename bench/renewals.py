@@ -235,7 +235,7 @@ def _one_by_one(first: int, last: int) -> None:
     """A procedure that commits after each: no client, no network."""
     from portal.core.db import db
 
-    statement = (HERE / "renewals.sql").read_text().replace(":first", "i").replace(":last", "i")
+    statement = (HERE / "renewals.sql").read_text().replace("BETWEEN :first AND :last", "= i")
     procedure = f"""
         CREATE OR REPLACE PROCEDURE bench_one_by_one(first int, last int) LANGUAGE plpgsql AS $$
         #variable_conflict use_column

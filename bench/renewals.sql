@@ -19,8 +19,8 @@ WITH due AS MATERIALIZED (
            balance - price), 'UTF8')), 'hex') AS head
     FROM due
 ), income AS (
-    SELECT (SELECT id FROM ledger_account WHERE kind = 'REVENUE') AS revenue,
-           (SELECT id FROM ledger_account WHERE kind = 'PPN_PAYABLE') AS payable
+    SELECT (SELECT id FROM ledger_account WHERE customer_id IS NULL AND kind = 'REVENUE') AS revenue,
+           (SELECT id FROM ledger_account WHERE customer_id IS NULL AND kind = 'PPN_PAYABLE') AS payable
 ), entry AS (
     INSERT INTO journal_entry (id, kind, idempotency_key, reference_kind, reference_id, happened_at, facts)
     SELECT entry_id, 'PURCHASE', 'charge:' || subscription_id || ':' || number, 'subscription_charge', charge_id, now,
