@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.people import INSTANCE_PAGE, Customer
 from tests.e2e.stack import Stack, until
+from tests.e2e.test_accessibility import violations
 
 pytestmark = pytest.mark.browser
 PLAN = """
@@ -89,3 +90,23 @@ def test_giving_up_the_place_gives_the_credit_back(customer: Customer, sold_out:
     page.get_by_role("button", name="Yes, leave it").click()
     expect(page.get_by_text("You no longer wait for it")).to_be_visible()
     assert (status(customer), customer.balance) == ("LEFT", 50_000)
+
+
+def test_the_pages_of_waiting_are_for_everybody(customer: Customer, sold_out: Any) -> None:
+    confirmation = f"/subscriptions/new?plan={sold_out}&interval=MONTHLY"
+    page = customer.page
+    found = violations(page, confirmation)
+    customer.get_credit(50_000)
+    page.goto(confirmation)
+    page.get_by_label("Subscribe me automatically").check()
+    page.get_by_role("button", name="Join the waitlist").click()
+    expect(page.get_by_text("You are number 1 in the queue")).to_be_visible()
+    found += [line for address in (confirmation, "/subscriptions/", "/wallet/") for line in violations(page, address)]
+    page.goto(confirmation)
+    page.get_by_label("Subscribe me automatically").uncheck()
+    page.get_by_role("button", name="Save").click()
+    one_more_slot(customer.stack)
+    until(lambda: status(customer) == "OFFERED", "the slot is offered")
+    addresses = confirmation, "/subscriptions/", "/dashboard/", "/catalog/linkding"
+    found += [line for address in addresses for line in violations(page, address)]
+    assert found == []
