@@ -22,8 +22,8 @@ INSERT INTO ledger_account (id, customer_id, kind, currency, balance, sequence, 
 INSERT INTO posting (id, entry_id, account_id, amount, currency, sequence, balance_after, chain_hash)
     SELECT bench_id(), entry_id, account_id, 60000, 'IDR', 1, 60000, chain_hash FROM bench_due JOIN ledger_account a
         ON a.id = account_id WHERE n > (SELECT count(*) FROM bench_due) - :count
-    UNION ALL SELECT bench_id(), entry_id, (SELECT id FROM ledger_account WHERE customer_id IS NULL AND kind = 'OPENING_BALANCE'), -60000,
-        'IDR', NULL, NULL, NULL FROM bench_due WHERE n > (SELECT count(*) FROM bench_due) - :count;
+    UNION ALL SELECT bench_id(), entry_id, (SELECT id FROM ledger_account WHERE customer_id IS NULL
+        AND kind = 'OPENING_BALANCE'), -60000, 'IDR', NULL, NULL, NULL FROM bench_due WHERE n > (SELECT count(*) FROM bench_due) - :count;
 INSERT INTO subscription (id, customer_id, service_id, plan_id, status, interval, price, currency, anchor_day,
         started_at, period_number, period_started_at, period_ends_at, due_at, holds_slot, auto_renew, idempotency_key,
         created_at)
