@@ -130,6 +130,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name", "scheduled_for", name=op.f("pk_job_run")),
     )
+    op.create_index("ix_job_run_started_at", "job_run", ["started_at"], unique=False)
     op.create_table(
         "journal_entry",
         sa.Column("id", sa.Uuid(), nullable=False),

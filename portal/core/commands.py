@@ -74,7 +74,7 @@ def list_runs(name: str, limit: int) -> None:
 def show_schedule() -> None:
     """Shows every line of the schedule: when it runs, last and next, and which is late (times are WIB)."""
     now = clock.now()
-    last = job_runs.last_ended(db.session())
+    last = job_runs.last_ended(db.session(), [entry.name for entry in schedules.entries()])
     late = {each.name: str(each) for each in schedules.late(db.session(), schedules.entries(), now=now)}
     for entry in schedules.entries():
         run = last.get(entry.name)

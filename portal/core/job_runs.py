@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import String, Text, and_, or_, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Index, String, Text, and_, exists, func, or_, select, true
+from sqlalchemy.dialects.postgresql import JSONB, array
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from portal.core import clock
 from portal.core.db import Base
@@ -20,6 +20,7 @@ class JobRun(Base):
     """One run of a periodic job: the moment it stands for, when it ran and how it ended."""
 
     __tablename__ = "job_run"
+    __table_args__ = (Index("ix_job_run_started_at", "started_at"),)
 
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
     scheduled_for: Mapped[datetime] = mapped_column(primary_key=True)
@@ -113,18 +114,28 @@ def end(
         run.counts = dict(counts)
 
 
-def last_started(session: Session) -> dict[str, datetime]:
-    """When each periodic job last started, by name."""
-    statement = (
-        select(JobRun.name, JobRun.started_at).distinct(JobRun.name).order_by(JobRun.name, JobRun.scheduled_for.desc())
+def newest_start(session: Session) -> datetime | None:
+    """When periodic work last began, whichever."""
+    return session.scalar(select(func.max(JobRun.started_at)))
+
+
+def last_ended(session: Session, names: Iterable[str]) -> dict[str, JobRun]:
+    """Each of these jobs' newest run that ended, by name: one step in the index each, however many runs are kept."""
+    wanted = func.unnest(array(list(names), type_=String)).table_valued("name")
+    newest = (
+        select(JobRun)
+        .where(JobRun.name == wanted.c.name, JobRun.ended_at.is_not(None))
+        .order_by(JobRun.scheduled_for.desc())
+        .limit(1)
+        .lateral()
     )
-    return dict(session.execute(statement).tuples().all())
+    run = aliased(JobRun, newest)
+    return {found.name: found for found in session.scalars(select(run).select_from(wanted).join(run, true()))}
 
 
-def last_ended(session: Session) -> dict[str, JobRun]:
-    """Each periodic job's newest run that ended, by name."""
-    statement = select(JobRun).distinct(JobRun.name).where(JobRun.ended_at.is_not(None))
-    return {run.name: run for run in session.scalars(statement.order_by(JobRun.name, JobRun.scheduled_for.desc()))}
+def ran_before(session: Session, name: str, moment: datetime) -> bool:
+    """Whether any run of a job stands for an earlier moment."""
+    return bool(session.scalar(select(exists().where(JobRun.name == name, JobRun.scheduled_for < moment))))
 
 
 def latest(session: Session, name: str | None = None, *, limit: int) -> list[JobRun]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from crontab import CronTab
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.core import clock, job_runs
@@ -23,6 +22,7 @@ MADE_UP_AFTER = timedelta(minutes=5)
 TRIED_AGAIN_AFTER = timedelta(minutes=30)
 TRIED_AGAIN_FOR = timedelta(days=1)
 ENTERED = "entered the schedule"
+FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,9 @@ def moment_of(entry: Periodic, now: datetime) -> datetime:
 def missed(session: Session, schedule: Iterable[Periodic], *, now: datetime) -> Iterator[tuple[Periodic, datetime]]:
     """Entries that catch up, with the newest moment that nobody ran to its end. Of several missed moments only the
     newest: its run looks back as far as it must. What never ran has missed nothing: see `enter`."""
-    oldest = select(JobRun.name, func.min(JobRun.scheduled_for)).group_by(JobRun.name)
-    first = dict(session.execute(oldest).tuples().all())
     for entry in schedule:
         moment = last_moment(entry, now - MADE_UP_AFTER)
-        if not entry.catch_up or entry.name not in first or moment <= first[entry.name]:
+        if not entry.catch_up or not job_runs.ran_before(session, entry.name, moment):
             continue
         run = session.get(JobRun, (entry.name, moment), populate_existing=True)
         if run is None or _may_be_repeated(entry, run, now):
@@ -107,8 +105,7 @@ def dead_before(entry: Periodic, now: datetime) -> datetime:
 
 def enter(session: Session, schedule: Iterable[Periodic], *, now: datetime) -> int:
     """Notes since when each new entry is in the table, so that no moment before counts as missed or late."""
-    known = set(session.scalars(select(JobRun.name).distinct()))
-    fresh = [entry.name for entry in schedule if entry.name not in known]
+    fresh = [entry.name for entry in schedule if not job_runs.ran_before(session, entry.name, FAR_AHEAD)]
     just_before = now - timedelta(microseconds=1)  # this very moment is for the job itself
     for name in fresh:
         if job_runs.claim(session, name, scheduled_for=just_before, now=now):
@@ -118,7 +115,8 @@ def enter(session: Session, schedule: Iterable[Periodic], *, now: datetime) -> i
 
 def late(session: Session, schedule: Iterable[Periodic], *, now: datetime) -> list[Late]:
     """Jobs whose last run failed, and jobs that did not run when they should have."""
-    last = job_runs.last_ended(session)
+    schedule = list(schedule)
+    last = job_runs.last_ended(session, [entry.name for entry in schedule])
     found = []
     for entry in schedule:
         run = last.get(entry.name)

@@ -95,7 +95,7 @@ def _queue(session: Session) -> str:
 def _schedule(session: Session) -> str:
     """Told, not refused: the portal serves without periodic work, but an operator should know which job is late."""
     now = clock.now()
-    last = max(job_runs.last_started(session).values(), default=None)
+    last = job_runs.newest_start(session)
     if last is None or now - last > SCHEDULER_GONE_AFTER:
         return "no periodic work for a while: is a scheduler running?"
     return "; ".join(map(str, schedules.late(session, schedules.entries(), now=now))) or "ok"
@@ -125,6 +125,6 @@ def _add_schedule(registry: CollectorRegistry, session: Session) -> None:
     late = Gauge("minispod_job_late", "1 for a periodic job that is late or failed.", ["name"], registry=registry)
     ended = Gauge("minispod_job_ended_seconds", "When a periodic job last ended.", ["name"], registry=registry)
     names = {each.name for each in schedules.late(session, schedules.entries(), now=clock.now())}
-    for name, run in job_runs.last_ended(session).items():
+    for name, run in job_runs.last_ended(session, [entry.name for entry in schedules.entries()]).items():
         late.labels(name).set(name in names)
         ended.labels(name).set(run.ended_at.timestamp() if run.ended_at else 0)
