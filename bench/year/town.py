@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from crontab import CronTab
@@ -38,8 +39,16 @@ NODES = 200
 PAPERWORK = ("invoices.render", "notices.deliver")
 """One in `PAPERWORK_SHARE` PDFs is rendered and mails sent; the others are only queued. All documents are issued."""
 PAPERWORK_SHARE = 50
-SELDOM = {"app-health": timedelta(days=7), "cluster-drift": timedelta(days=7)}
-"""Entries that ask every app for an answer come this often here, instead of every few minutes."""
+WEEK, MONTH = timedelta(days=7), timedelta(days=30)
+SELDOM = {
+    "app-health": WEEK, "app-use": WEEK, "cluster-drift": WEEK, "reconciliation": WEEK, "books-audit": MONTH,
+    "domain-checks": WEEK,
+}  # fmt: skip
+"""Entries that ask about every app or order come this often here, instead of every few minutes or every day."""
+
+
+LEFT_OUT = ("missed-runs",)
+"""Nothing is ever down here for long, and what comes seldom is not missed."""
 
 
 class Outside:
@@ -83,7 +92,7 @@ class Outside:
             "MIDTRANS_SNAP_JS_URL": f"{self._url}/midtrans/snap/snap.js", "KUBECONFIG": str(self.kubeconfig),
             "SMTP_URL": f"smtp://127.0.0.1:{self.mail.server.port}", "APPS_DOMAIN": "apps.localhost",
             "APPS_PUBLIC_SCHEME": "http", "APPS_PUBLIC_PORT": port, "APPS_PROBE_ADDRESS": f"127.0.0.1:{port}",
-            "LOG_LEVEL": "ERROR",
+            "LOG_LEVEL": "ERROR", "RECONCILE_CALLS_PER_S": "0",
         }  # fmt: skip
 
     @property
@@ -117,10 +126,16 @@ class Town:
         app.config["WTF_CSRF_ENABLED"] = False
 
     def move_to(self, moment: datetime) -> None:
-        """Time passes up to then; whatever the schedule holds in between is run once, at its end."""
+        """Time passes up to then. Daily and monthly entries run at their own minute; of what comes more often than
+        that, one run stands for all in between, at the end."""
         before = clock.now()
-        self._pass_time(moment - before)
-        self.run_schedule(before, moment)
+        for at, entry in sorted(self._on_the_way(before, moment), key=lambda each: each[0]):
+            self._pass_time(at - clock.now())
+            self._run(entry)
+        self._pass_time(moment - clock.now())
+        for entry in SCHEDULE:
+            if not entry.catch_up and self._came_due(entry, before, moment):
+                self._run(entry)
         self.work()
 
     def _pass_time(self, by: timedelta) -> None:
@@ -128,24 +143,24 @@ class Town:
             clock.advance(by)
             self.outside.pass_time(by)
 
-    def run_schedule(self, since: datetime, until: datetime) -> None:
-        """Each entry that came due at least once, as the scheduler would start it."""
+    def _run(self, entry: Periodic) -> None:
+        if entry.name in LEFT_OUT or clock.now() - self._last_run.get(entry.name, _LONG_AGO) < SELDOM.get(
+            entry.name, timedelta(0)
+        ):
+            return
+        self._last_run[entry.name] = clock.now()
+        periodic.run(entry.name)
+        self.work()
+
+    def _on_the_way(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Periodic]]:
         for entry in SCHEDULE:
-            if self._came_due(entry, since, until):
-                self._last_run[entry.name] = until
-                periodic.run(entry.name)
-                self.work()
+            if entry.catch_up and (at := _fires_before(entry, until)) > since:
+                yield at, entry
 
     def _came_due(self, entry: Periodic, since: datetime, until: datetime) -> bool:
-        pause = SELDOM.get(entry.name)
-        if pause is not None:
-            return until - self._last_run.get(entry.name, until - pause) >= pause
         if entry.every_s:
             return until - since >= timedelta(seconds=entry.every_s)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            ago_s = -CronTab(entry.cron).previous(until.astimezone(JAKARTA).replace(tzinfo=None))
-        return until - timedelta(seconds=ago_s) > since
+        return _fires_before(entry, until) > since
 
     def work(self) -> None:
         """Runs what is due; time moves on to what comes due within `SOON`, until nothing does."""
@@ -160,26 +175,25 @@ class Town:
 
     def _run_due(self) -> None:
         while True:
-            self._lay_paperwork_aside()
             due = sa.select(OutboxMessage.id, OutboxMessage.name).where(*_OPEN, OutboxMessage.run_at <= clock.now())
             rows = db.session().execute(due.order_by(OutboxMessage.run_at, OutboxMessage.id).limit(BATCH)).all()
             db.session.close()
             if not rows:
                 return
+            aside = {row.id for row in rows if row.name in PAPERWORK and row.id.int % PAPERWORK_SHARE}
+            self._lay_aside(aside)
             for message_id, name in rows:
-                runner.perform(str(message_id))
-                self.tally[f"job {name}"] += 1
+                if message_id not in aside:
+                    runner.perform(str(message_id))
+                    self.tally[f"job {name}"] += 1
 
-    def _lay_paperwork_aside(self) -> None:
-        """Most PDFs and mails count as done without being made."""
-        chosen = sa.func.mod(sa.func.abs(sa.func.hashtext(sa.cast(OutboxMessage.id, sa.Text))), PAPERWORK_SHARE) != 0
-        with transaction() as session:
-            done = session.execute(
-                sa.update(OutboxMessage)
-                .where(*_OPEN, OutboxMessage.name.in_(PAPERWORK), chosen)
-                .values(done_at=clock.now())
-            )
-        self.tally["paperwork laid aside"] += done.rowcount  # type: ignore[attr-defined]
+    def _lay_aside(self, message_ids: set[UUID]) -> None:
+        """Counts as done without being made."""
+        if message_ids:
+            with transaction() as session:
+                statement = sa.update(OutboxMessage).where(OutboxMessage.id.in_(message_ids))
+                session.execute(statement.values(done_at=clock.now()))
+            self.tally["paperwork laid aside"] += len(message_ids)
 
     def deployments(self) -> list[dict[str, Any]]:
         """Every app's Deployment in the cluster, as it is now."""
@@ -201,6 +215,15 @@ class Town:
         self.tally["notification"] += 1
 
 
+def _fires_before(entry: Periodic, until: datetime) -> datetime:
+    """The last moment of a cron line up to then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        ago_s = -CronTab(entry.cron).previous(until.astimezone(JAKARTA).replace(tzinfo=None))
+    return until - timedelta(seconds=ago_s)
+
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=JAKARTA)
 _OPEN = (OutboxMessage.done_at.is_(None), OutboxMessage.failed_at.is_(None))
 
 
