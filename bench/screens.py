@@ -61,6 +61,7 @@ FOLLOWED = {
     "subscription": ("/subscriptions/", r"^/subscriptions/[0-9a-f-]{36}$"),
     "place-in-queue": ("/subscriptions/", r"^/subscriptions/waitlist/[0-9a-f-]{36}$"),
     "subscribe": ("/catalog/ghost", r"^/subscriptions/new\?"),
+    "plan-change": ("/catalog/n8n", r"/plan-changes/new\?"),
 }
 
 

@@ -101,7 +101,16 @@ def test_the_quote_states_every_figure(client, stairs, bought, ayu):
     clock.advance(NOON + timedelta(days=15, hours=12) - clock.now())
     address = choose(sign_in(client, ayu.email), stairs, bought, PRO)
     page = client.get(address).text
-    for said in ("Rp37.500", "-Rp12.500", "Rp25.000", "Rp2.477", "Rp275.000", "Rp250.000", "Rp75.000 on 10 April 2026"):
+    for said in (
+        "Rp37.500",
+        "-Rp12.500",
+        "Rp25.000",
+        "Rp2.477",
+        "Rp275.000",
+        "Rp250.000",
+        "Next charge, on 10 April 2026",
+        "Rp75.000",
+    ):
         assert said in page, said
     assert "Change it for Rp25.000" in page
     assert "get everything back" in page
