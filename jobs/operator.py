@@ -36,7 +36,7 @@ def tell(code: str, parameters: Mapping[str, Any], *, pause: timedelta, about: s
         key = f"{code}:{about}:" if about else f"{code}:"
         if not _told_lately(session, code, key, since=now - pause):
             notices.send_mail(
-                session, to_address=address, language="en", code=code, parameters=parameters,
+                session, to_address=address, language=settings().operator_language, code=code, parameters=parameters,
                 unique_key=f"{key}{now:%Y-%m-%dT%H:%M}", now=now,
             )  # fmt: skip
 
