@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, FieldList, Form, FormField, HiddenField, StringField, TextAreaField
+from wtforms import BooleanField, FieldList, FormField, HiddenField, StringField, TextAreaField
 from wtforms.validators import AnyOf, InputRequired
 
 from portal.instances import variables
@@ -34,8 +34,11 @@ class DomainForm(PortalForm):
     host = StringField(_l("Domain"), filters=[lambda text: (text or "").strip()], validators=[InputRequired()])
 
 
-class VariableRow(Form):
+class VariableRow(PortalForm):
     """One variable. The value of a stored secret is never in it: left blank, it stays."""
+
+    class Meta(PortalForm.Meta):
+        csrf = False  # the form around it carries the token
 
     name = StringField(_l("Name"), filters=[lambda text: (text or "").strip()])
     value = TextAreaField(_l("Value"), filters=[lambda text: (text or "").replace("\r\n", "\n")])
