@@ -23,9 +23,14 @@ from portal.core.ids import new_id
 TIERS = list(PlanType)
 
 
-def take_slot(session: Session, plan_id: UUID) -> None:
-    """Takes one slot in one conditional statement, so that no concurrency oversells; raises `QuotaExceeded`."""
-    statement = update(Plan).where(Plan.id == plan_id, Plan.slots_used < Plan.slots_total, Plan.active)
+def take_slot(session: Session, plan_id: UUID, *, still_sold: bool = True) -> None:
+    """Takes one slot in one conditional statement, so that no concurrency oversells; raises `QuotaExceeded`.
+
+    A plan that is no longer sold has slots only for those who come back to it (`still_sold=False`).
+    """
+    statement = update(Plan).where(Plan.id == plan_id, Plan.slots_used < Plan.slots_total)
+    if still_sold:
+        statement = statement.where(Plan.active)
     if not _moved_one(session, statement.values(slots_used=Plan.slots_used + 1)):
         raise QuotaExceeded
 

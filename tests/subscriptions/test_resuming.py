@@ -23,7 +23,7 @@ from portal.subscriptions.models import RenewalAttempt, Subscription, Subscripti
 from portal.wallet.errors import InsufficientCredit
 from tests.books_audit import assert_books_are_clean
 from tests.subscriptions.owned import apps, balance, cancel, fall_asleep, now_of, put, running, told
-from tests.subscriptions.shop import credit, plan_of, sell_out
+from tests.subscriptions.shop import credit, plan_of, sell_out, withdraw
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +102,13 @@ def test_without_a_free_slot_nothing_is_charged(owner, n8n) -> None:
     assert (now_of(n8n).status, balance(owner)) == ("SUSPENDED", 375_000)
     with transaction() as session:
         session.execute(sa.update(Plan).values(slots_used=0))
+
+
+def test_a_plan_that_is_no_longer_sold_takes_back_who_had_it(owner, n8n) -> None:
+    fall_asleep(n8n)
+    withdraw(plan_of("n8n"))
+    resume(owner, n8n, 25_000)
+    assert (now_of(n8n).status, now_of(n8n).holds_slot) == ("ACTIVE", True)
 
 
 def test_a_price_that_changed_is_shown_before_it_is_charged(owner, n8n) -> None:

@@ -5,8 +5,10 @@ Whoever calls has locked the customer: that lock orders everything that one cust
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from uuid import UUID
 
@@ -31,6 +33,9 @@ from portal.wallet import holds
 from portal.wallet.actions import Line
 from portal.wallet.ledger import Reference
 from portal.wallet.models import TransactionType
+
+Move = tuple[UUID, Callable[[Session, UUID], None]]
+"""A plan, and what happens to one of its slots."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,11 @@ def take(
     """
     waits = of_service(session, customer_id, service_id)
     own = next((one for one in waits.holding if one.plan_id == plan_id), None)
-    moves = [(one.plan_id, catalog.free_slot) for one in waits.holding if one is not own]
+    moves: list[tuple[UUID, Callable[[Session, UUID], None]]] = [
+        (one.plan_id, catalog.free_slot) for one in waits.holding if one is not own
+    ]
     if own is None:
-        moves.append((plan_id, catalog.take_slot))
+        moves.append((plan_id, partial(catalog.take_slot, still_sold=not resuming)))
     for moved_id, move in sorted(moves, key=itemgetter(0)):
         move(session, moved_id)
     if own is None:

@@ -185,8 +185,8 @@ def offer_next(session: Session, plan_id: UUID, *, now: datetime) -> WaitlistEnt
 
 
 def _is_sold(entry: WaitlistEntry, plan: Plan) -> bool:
-    """Who resumes keeps an app that is no longer sold, as long as its plan has slots at all."""
-    return plan.active and (plan.service.active or entry.resumes_id is not None)
+    """Who resumes keeps an app that is no longer sold to newcomers."""
+    return entry.resumes_id is not None or (plan.active and plan.service.active)
 
 
 def _is_wanted(session: Session, entry: WaitlistEntry, plan: Plan) -> bool:
@@ -228,7 +228,7 @@ def _resume(session: Session, entry: WaitlistEntry, subscription_id: UUID, *, no
 def _offer(session: Session, entry: WaitlistEntry, *, now: datetime) -> bool:
     """Holds a slot for the entry for a limited time; False when none is left."""
     try:
-        catalog.take_slot(session, entry.plan_id)
+        catalog.take_slot(session, entry.plan_id, still_sold=entry.resumes_id is None)
     except QuotaExceeded:
         return False
     slots.give_back(session, entry, now=now)
