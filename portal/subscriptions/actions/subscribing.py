@@ -22,28 +22,20 @@ from portal.core.ids import new_id
 from portal.core.money import Money
 from portal.instances import actions as instances
 from portal.instances.models import Instance
-from portal.invoices import actions as invoices
-from portal.invoices.actions import Line as DocumentLine
-from portal.invoices.actions import split_price
-from portal.invoices.models import Series
 from portal.notices import actions as notices
 from portal.subscriptions import rules
 from portal.subscriptions.actions import slots, trials
+from portal.subscriptions.actions.charging import Period, charge_all
 from portal.subscriptions.errors import DuplicateSubscription, NoTrial, PriceChanged, UpgradeRequired
 from portal.subscriptions.models import (
     ENDED,
     ChargeKind,
     Subscription,
-    SubscriptionCharge,
     SubscriptionStatus,
 )
 from portal.subscriptions.rules.changes import leads_up
 from portal.subscriptions.rules.life import next_reminder
 from portal.subscriptions.rules.trials import trial_end
-from portal.wallet import actions as wallet
-from portal.wallet.actions import Line
-from portal.wallet.ledger import Reference
-from portal.wallet.models import TransactionType
 
 
 @dataclass(frozen=True)
@@ -88,9 +80,8 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
         trials.claim(session, subscription, now=now)
         _tell_trial(session, subscription, plan, purchase.agreed_total, now=now)
     else:
-        charge = _charge(session, subscription, plan, now=now)
-        _draft_invoice(session, subscription, plan, charge, now=now)
-        _tell_started(session, subscription, plan, charge, now=now)
+        _charge(session, subscription, plan, purchase.agreed_total, now=now)
+        _tell_started(session, subscription, plan, purchase.agreed_total, now=now)
     start_instance(session, customer, subscription, plan, now=now)
     return subscription
 
@@ -172,56 +163,22 @@ def _open(
     return subscription
 
 
-def _charge(session: Session, subscription: Subscription, plan: Plan, *, now: datetime) -> SubscriptionCharge:
+def _charge(session: Session, subscription: Subscription, plan: Plan, total: Money, *, now: datetime) -> None:
     """Takes the first period's price and the setup fee from credit, once per subscription and period."""
-    total = subscription.price_money + Money(plan.setup_fee, subscription.currency)
-    charge = SubscriptionCharge(
-        id=new_id(),
+    period = Period(
         subscription_id=subscription.id,
-        period_number=subscription.period_number,
+        customer_id=subscription.customer_id,
         kind=ChargeKind.FIRST,
+        number=subscription.period_number,
+        started_at=subscription.period_started_at,
+        ends_at=subscription.period_ends_at,
+        interval=subscription.interval,
+        app=plan.service.name,
+        plan=plan.name,
         amount=total.amount,
         setup_fee=plan.setup_fee,
-        currency=subscription.currency,
-        charged_at=now,
     )
-    charge.entry_id = wallet.pay(
-        session,
-        subscription.customer_id,
-        total,
-        ppn=Money(split_price(total.amount).ppn, total.currency),
-        key=f"charge:{subscription.id}:{charge.period_number}",
-        about=Reference("subscription_charge", charge.id),
-        line=Line(TransactionType.SUBSCRIPTION, "subscription", _words(plan, subscription)),
-        now=now,
-    )
-    session.add(charge)
-    session.flush()
-    return charge
-
-
-def _draft_invoice(
-    session: Session, subscription: Subscription, plan: Plan, charge: SubscriptionCharge, *, now: datetime
-) -> None:
-    if not charge.amount:
-        return
-    words = {
-        **_words(plan, subscription),
-        "from": today(subscription.period_started_at).isoformat(),
-        "to": today(subscription.period_ends_at).isoformat(),
-    }
-    lines = [DocumentLine("subscription", words, charge.amount - charge.setup_fee)]
-    if charge.setup_fee:
-        lines.append(DocumentLine("setup_fee", _words(plan, subscription), charge.setup_fee))
-    invoices.draft(
-        session,
-        customer_id=subscription.customer_id,
-        series=Series.INVOICE,
-        reference_kind="subscription_charge",
-        reference_id=charge.id,
-        lines=lines,
-        now=now,
-    )
+    charge_all(session, [period], now=now)
 
 
 def start_instance(
@@ -241,18 +198,16 @@ def start_instance(
     )
 
 
-def _tell_started(
-    session: Session, subscription: Subscription, plan: Plan, charge: SubscriptionCharge, *, now: datetime
-) -> None:
+def _tell_started(session: Session, subscription: Subscription, plan: Plan, total: Money, *, now: datetime) -> None:
     """In-app only: the invoice is the mail."""
     notices.tell(
         session,
         customer_id=subscription.customer_id,
         code="subscription_started",
-        parameters={**_words(plan, subscription), "amount": charge.amount, "subscription_id": str(subscription.id)},
+        parameters={**_words(plan, subscription), "amount": total.amount, "subscription_id": str(subscription.id)},
         unique_key=f"subscription_started:{subscription.id}",
         now=now,
-        mail=charge.amount == 0,
+        mail=not total,
     )
 
 
