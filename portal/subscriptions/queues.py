@@ -26,11 +26,20 @@ def _line_order(entry: type[WaitlistEntry]) -> tuple[ColumnElement[bool], Column
 
 
 def first_in_line(session: Session, plan_id: UUID) -> WaitlistEntry | None:
-    """Who is served next; None when nobody waits. Locks nothing."""
-    statement = select(WaitlistEntry).where(
-        WaitlistEntry.plan_id == plan_id, WaitlistEntry.status == WaitlistStatus.WAITING
+    """Who is dealt with next; None when nobody waits. Locks nothing.
+
+    In the queue of a plan that is no longer sold that is whoever is new, to be told so: they need no slot for it, and
+    must not stand behind those who resume and wait for one.
+    """
+    withdrawn = ~and_(Plan.active, Service.active)
+    statement = (
+        select(WaitlistEntry)
+        .join(Plan, Plan.id == WaitlistEntry.plan_id)
+        .join(Service, Service.id == Plan.service_id)
+        .where(WaitlistEntry.plan_id == plan_id, WaitlistEntry.status == WaitlistStatus.WAITING)
+        .order_by(and_(withdrawn, WaitlistEntry.resumes_id.is_not(None)), *_line_order(WaitlistEntry))
+        .limit(1)
     )
-    statement = statement.order_by(*_line_order(WaitlistEntry)).limit(1)
     return session.scalar(statement.execution_options(populate_existing=True))
 
 

@@ -375,6 +375,21 @@ def test_a_withdrawn_plan_without_any_event_is_found_by_the_sweep(plan: UUID) ->
     assert statuses(one) == ["LEFT"]
 
 
+def test_who_is_new_is_told_of_a_withdrawal_though_somebody_waits_to_resume(plan: UUID) -> None:
+    with transaction() as session:
+        session.execute(sa.text("UPDATE plan SET slots_total = 2 WHERE id = :p"), {"p": plan})
+    sleeper = suspended(plan)
+    with transaction() as session:
+        resumes = waiting.join_to_resume(session, session.get_one(Subscription, sleeper), now=clock.now()).id
+    new = join(somebody(), plan)
+    line.withdraw(plan)
+    jobs.offer_free_slots()
+    assert statuses(resumes, new) == ["WAITING", "LEFT"]
+    free(plan)
+    work()
+    assert statuses(resumes) == ["OFFERED"]
+
+
 def test_a_debt_in_the_very_last_moment_makes_it_an_ordinary_offer(plan: UUID) -> None:
     customer = shop.open_customer()
     order = Order(customer, PRICE)
