@@ -51,7 +51,8 @@ VISITOR = (
 )  # fmt: skip
 CUSTOMER = (
     "/dashboard/", "/catalog/n8n", "/instances/", "/subscriptions/", "/wallet/", "/top-ups/new", "/top-ups/",
-    "/invoices/", "/notices/", "/notices/mails", "/notices/preferences", "/profile", "/security", "/profile/deactivation",
+    "/invoices/", "/notices/", "/notices/mails", "/notices/preferences", "/profile", "/security",
+    "/profile/deactivation",
 )  # fmt: skip
 
 

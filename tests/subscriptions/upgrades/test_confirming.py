@@ -157,6 +157,7 @@ def test_what_is_in_the_way_is_named_before_and_after_the_quote(stairs, ayu, bou
             attempt()
         assert refusal.value.details["hurdle"] == hurdle
     assert charges(bought) == [("FIRST", 25_000, 0)]
+    put(bought, status="ACTIVE", grace_ends_at=None)
 
 
 def test_a_plan_that_is_not_sold_is_not_quoted(stairs, bought):
@@ -183,7 +184,8 @@ def test_the_quoted_sum_is_charged_and_invoiced_line_by_line(stairs, ayu, bought
     clock.advance(timedelta(minutes=14))
     assert confirm(quote) == "RESIZING"
     assert before - balance(ayu) == quote.total
-    invoice = db.session().scalars(sa.select(Document).order_by(Document.created_at.desc())).first()
+    newest = sa.select(Document).order_by(Document.created_at.desc()).limit(1)
+    invoice = db.session().scalars(newest).one()
     statement = sa.select(DocumentLine.code, DocumentLine.amount).where(DocumentLine.document_id == invoice.id)
     lines = dict(db.session().execute(statement).tuples().all())
     assert lines == {"upgrade": quote.cost, "unused_value": -quote.unused_value}
@@ -213,6 +215,7 @@ def test_a_quote_of_another_period_is_refused(stairs, bought):
     put(bought, period_number=2)
     with pytest.raises(QuoteExpired):
         confirm(quote)
+    put(bought, period_number=1)
 
 
 def test_a_quote_of_another_price_of_the_old_plan_is_refused(stairs, bought):
