@@ -34,6 +34,12 @@ def choose(client, stairs, bought, tier, interval="MONTHLY"):
     return answer.location
 
 
+def found(pattern, text):
+    match = re.search(pattern, text)
+    assert match is not None, pattern
+    return match
+
+
 def confirm(client, address):
     return client.post(f"{address}/confirmation")
 
@@ -118,7 +124,7 @@ def test_the_quote_states_every_figure(client, stairs, bought, ayu):
 
 def test_the_price_that_was_shown_is_the_price_that_is_charged(client, stairs, bought, ayu):
     address = choose(sign_in(client, ayu.email), stairs, bought, PRO)
-    shown = re.search(r"Change it for Rp([\d.]+)", client.get(address).text)
+    shown = found(r"Change it for Rp([\d.]+)", client.get(address).text)
     clock.advance(timedelta(minutes=10))
     confirm(client, address)
     assert charges(bought)[-1] == ("UPGRADE", int(shown[1].replace(".", "")), 0)
@@ -143,7 +149,7 @@ def test_a_quote_that_is_too_old_offers_a_fresh_one(client, stairs, bought, ayu)
     assert "Change it for" not in page
     refused = confirm(client, address)
     assert refused.status_code == 409
-    fresh = re.search(rf'action="(/subscriptions/{bought}/plan-changes/[0-9a-f-]+)/confirmation"', refused.text)
+    fresh = found(rf'action="(/subscriptions/{bought}/plan-changes/[0-9a-f-]+)/confirmation"', refused.text)
     assert fresh[1] != address
     assert confirm(client, fresh[1]).status_code == 303
     assert len(charges(bought)) == 2
