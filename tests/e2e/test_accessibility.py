@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,6 +96,17 @@ def pages_of_an_owner(customer: Customer) -> Iterator[str]:
         newest = f"SELECT id FROM {table} WHERE customer_id = :owner ORDER BY created_at DESC"
         yield f"/{folder}/"
         yield f"/{folder}/{customer.stack.one(newest, owner=owner)}"
+    yield from changes_of_plan(customer)
+
+
+def changes_of_plan(customer: Customer) -> Iterator[str]:
+    """What can be chosen, and the quote of it."""
+    owned = "SELECT id FROM subscription WHERE customer_id = :owner"
+    yield (choices := f"/subscriptions/{customer.stack.one(owned, owner=customer.customer_id)}/plan-changes/new")
+    customer.page.goto(choices)
+    customer.page.get_by_role("button", name="Show me the price").click()
+    customer.page.wait_for_url(re.compile("/plan-changes/[0-9a-f-]{36}$"))
+    yield customer.page.url
 
 
 def violations(page: Page, address: str) -> list[str]:

@@ -67,9 +67,9 @@ def a_plan_is_changed(life: Life) -> None:
         changing.confirm(session, change.id, owner, now=clock.now())
 
 
-def a_plan_is_changed_whose_app_does_not_come_up(life: Life) -> None:
+def a_plan_is_changed_whose_volume_cannot_grow(life: Life) -> None:
     a_plan_is_changed(life)
-    life.cluster.add_fault("image-name-invalid", namespace="user-*", remaining=1)
+    life.cluster.add_fault("error", method="PATCH", path="/persistentvolumeclaims/", status=403)
 
 
 def slots_come_free_for_those_who_wait(life: Life) -> None:
@@ -120,7 +120,7 @@ def changed_once(end: dict[str, Any]) -> None:
 
 def changed_back_once(end: dict[str, Any]) -> None:
     assert _available(end) == ("AVAILABLE", CREDIT - 25_000, 4)
-    assert end["plan changes"] == [("ROLLED_BACK", "image_name_invalid")]
+    assert end["plan changes"] == [("ROLLED_BACK", "volume_cannot_grow")]
     assert (end["subscriptions"], end["slots"]) == ([("ACTIVE", None)], [(0,), (0,), (1,)])
     assert end["instances"] == [("RUNNING", None, False)]
     assert [count for kind, count in end["cluster"] if kind == "Pod"] == [1]
@@ -165,7 +165,7 @@ def _applied(point: str) -> bool:
         (an_app_is_bought_that_the_cluster_refuses, undone_once),
         (slots_come_free_for_those_who_wait, served_in_order),
         (a_plan_is_changed, changed_once),
-        (a_plan_is_changed_whose_app_does_not_come_up, changed_back_once),
+        (a_plan_is_changed_whose_volume_cannot_grow, changed_back_once),
     ],
     ids=lambda function: function.__name__,
 )

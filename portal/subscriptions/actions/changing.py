@@ -31,7 +31,7 @@ from portal.invoices.actions import Line as DocumentLine
 from portal.invoices.actions import split_price
 from portal.invoices.models import Series
 from portal.notices import actions as notices
-from portal.subscriptions.actions import slots
+from portal.subscriptions.actions import pricing, slots
 from portal.subscriptions.actions.quoting import UNTAKEN, quote, refuse_hurdles
 from portal.subscriptions.actions.refunding import refund_charge
 from portal.subscriptions.actions.subscribing import sold_plan
@@ -224,7 +224,8 @@ def _begin(session: Session, change: PlanChange, to_plan: Plan, *, now: datetime
 
 
 def _complete(session: Session, subscription: Subscription, change: PlanChange, *, now: datetime) -> None:
-    """The subscription as it is with the new plan. A price announced for the old one is void."""
+    """The subscription as it is with the new plan. A price announced for the old one is void; one that the new plan
+    got since the quote was taken is announced."""
     _move(change, DONE)
     change.ended_at = now
     subscription.plan_id, subscription.price = change.to_plan_id, change.to_price
@@ -235,6 +236,7 @@ def _complete(session: Session, subscription: Subscription, change: PlanChange, 
         subscription.period_ends_at = subscription.due_at = change.period_ends_at
         subscription.remind_at = next_reminder(change.period_ends_at, now=now)
     _tell_done(session, subscription, change, now=now)
+    pricing.catch_up(session, subscription, now=now)
 
 
 def _record_growth(session: Session, change: PlanChange, app: Instance, *, now: datetime) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from config import settings
+from portal.catalog.models import PlanPrice
 from portal.core.db import ROW_LOCK
 from portal.notices import actions as notices
 from portal.notices.actions import Telling
@@ -30,10 +31,28 @@ def announce(
     """Announces the price to up to `limit` running subscriptions that do not know it yet, and tells their customers;
     returns to how many. 0: all know it. Call it, a transaction each, until then; a repeat tells nobody twice.
     """
+    return _announce(session, _not_there_yet(plan_id, interval, new_price), new_price, now=now, limit=limit)
+
+
+def catch_up(session: Session, subscription: Subscription, *, now: datetime) -> None:
+    """Announces to a locked subscription what changed while it was on its way to the plan it has now.
+
+    The price is held until the transaction ends: who changes it after that finds the subscription on its plan.
+    """
+    statement = select(PlanPrice.amount).where(
+        PlanPrice.plan_id == subscription.plan_id, PlanPrice.interval == subscription.interval, PlanPrice.active
+    )
+    price = session.scalar(statement.with_for_update(read=True))
+    if price is not None:
+        missed = _not_there_yet(subscription.plan_id, subscription.interval, price)
+        _announce(session, and_(Subscription.id == subscription.id, missed), price, now=now, limit=1)
+
+
+def _announce(session: Session, to: ColumnElement[bool], new_price: int, *, now: datetime, limit: int) -> int:
     statement = (
         select(Subscription)
         .options(joinedload(Subscription.plan), joinedload(Subscription.service))
-        .where(_not_there_yet(plan_id, interval, new_price))
+        .where(to)
         .order_by(Subscription.id)
         .limit(limit)
         .with_for_update(of=Subscription, **ROW_LOCK)
