@@ -40,6 +40,7 @@ from tests.subscriptions.upgrades.stairs import (
     change_of,
     charges,
     confirm,
+    mailed,
     subscription,
 )
 
@@ -331,3 +332,13 @@ def test_a_price_announced_for_the_old_plan_is_void_with_the_new_one(stairs, bou
     stairs.upgrade(bought, PRO)
     stairs.settle()
     assert (subscription(bought).next_price, subscription(bought).next_price_from) == (None, None)
+
+
+def test_a_price_that_rises_while_the_work_goes_on_is_announced_at_its_end(stairs, bought):
+    stairs.upgrade(bought, PRO)
+    with transaction() as session:
+        session.execute(sa.update(PlanPrice).where(PlanPrice.plan_id == stairs.plans[PRO]).values(amount=80_000))
+    stairs.settle()
+    now_on = subscription(bought)
+    assert (now_on.price, now_on.next_price) == (MONTHLY_PRICES[PRO], 80_000)
+    assert mailed("price_announced") == 1
