@@ -19,7 +19,7 @@ from portal.notices import actions as notices
 from portal.subscriptions.actions import slots
 from portal.subscriptions.actions.living import locked_own
 from portal.subscriptions.actions.refunding import Refund, refund_period
-from portal.subscriptions.actions.suspending import end
+from portal.subscriptions.actions.suspending import end, lock_plans
 from portal.subscriptions.actions.under_way import refuse_during_change
 from portal.subscriptions.errors import (
     CannotCancelLater,
@@ -114,6 +114,7 @@ def end_at_once(
     agreed, `PlanChangeUnderWay`.
     """
     refuse_during_change(session, subscription.id)
+    lock_plans(session, [subscription.plan_id])
     _stop_waiting_to_resume(session, subscription, now=now)
     lock_wallet(session, subscription.customer_id, now=now)
     due = refund_now(session, subscription, now=agreed.quoted_at if agreed else now)

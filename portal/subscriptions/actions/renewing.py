@@ -23,7 +23,7 @@ from portal.core.db import ROW_LOCK
 from portal.core.ids import new_id
 from portal.core.rows import among, insert_all, update_all
 from portal.notices import actions as notices
-from portal.subscriptions.actions import resuming, suspending
+from portal.subscriptions.actions import resuming, slots, suspending
 from portal.subscriptions.actions.charging import Period, charge_all
 from portal.subscriptions.actions.reminding import still_short, told_of
 from portal.subscriptions.models import (
@@ -271,7 +271,7 @@ def pay_owed(session: Session, subscription_id: UUID, *, now: datetime) -> Step 
     subscription = session.scalars(statement).one()
     if not _waits_for_credit(subscription) or _changes_plan(session, subscription):
         return None
-    suspending.lock_plans(session, [subscription.plan_id])
+    suspending.lock_plans(session, _plans_at_stake(session, subscription))
     account = lock_available(session, [customer_id], now=now)[customer_id]
     before = life_of(subscription)
     amount = _owed(subscription, before, now=now)
@@ -283,6 +283,13 @@ def pay_owed(session: Session, subscription_id: UUID, *, now: datetime) -> Step 
         return _come_back(session, subscription, amount, now=now)
     _carry_out(session, [Move(subscription, before, turn, amount)], now=now)
     return turn.step
+
+
+def _plans_at_stake(session: Session, subscription: Subscription) -> set[UUID]:
+    """Its own, and those of the same app a slot of which is held for its customer: that is given back with its way
+    back."""
+    waits = slots.of_service(session, subscription.customer_id, subscription.service_id)
+    return {subscription.plan_id, *(one.plan_id for one in waits.holding)}
 
 
 def _changes_plan(session: Session, subscription: Subscription) -> bool:

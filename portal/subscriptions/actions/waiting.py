@@ -68,6 +68,8 @@ def join(
     live = live_subscription(session, customer_id, plan.service_id)
     if live is not None and (automatic or not leads_up(session, live, plan, interval)):
         raise DuplicateSubscription(live.id)
+    if live is not None and live.plan_id == plan.id:
+        raise SlotIsFree  # the year instead of the month keeps the slot it has
     if price + Money(plan.setup_fee, price.currency) != agreed_total:
         raise PriceChanged
     entry = _open_entry(session, customer_id, plan_id)
