@@ -8,16 +8,19 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from config import settings
 from portal.instances.models import Instance
-from portal.subscriptions.models import ENDED, HOLDS_SLOT, Subscription
+from portal.subscriptions.models import ENDED, HOLDS_SLOT, UNDER_WAY, PlanChange, PlanChangeStatus, Subscription
 
 SETTLES_WITHIN = timedelta(hours=1)
 CLEAN_WITHIN = timedelta(days=1)
 
 
 def leaks(session: Session, *, now: datetime) -> Iterator[str]:
-    """A line per leak, oldest first: paid for without an app, running without a subscription, never cleaned up."""
+    """A line per leak, oldest first: paid for without an app, held up by a change of plan without end, running without
+    a subscription, never cleaned up."""
     yield from _without_app(session, now=now)
+    yield from _held_up(session, now=now)
     yield from _without_subscription(session, now=now)
     yield from _unclean(session, now=now)
 
@@ -29,6 +32,21 @@ def _without_app(session: Session, *, now: datetime) -> Iterator[str]:
     )
     for subscription_id in session.scalars(statement.order_by(Subscription.started_at)):
         yield f"subscription {subscription_id} is paid for and has no app"
+
+
+def _held_up(session: Session, *, now: datetime) -> Iterator[str]:
+    """Nothing is charged, suspended or ended meanwhile (`rules.changes.blocks_renewal`)."""
+    statement = select(PlanChange).where(
+        PlanChange.status.in_(UNDER_WAY), PlanChange.confirmed_at < now - _changes_within()
+    )
+    for change in session.scalars(statement.order_by(PlanChange.confirmed_at)):
+        state = "going back" if change.status == PlanChangeStatus.ROLLING_BACK else "being carried out"
+        yield f"change of plan {change.id} is still {state}: subscription {change.subscription_id} waits for its end"
+
+
+def _changes_within() -> timedelta:
+    """The longest that both roll-out and volumes may take, and then a while."""
+    return timedelta(seconds=2 * settings().resize_timeout_s) + SETTLES_WITHIN
 
 
 def _without_subscription(session: Session, *, now: datetime) -> Iterator[str]:
