@@ -231,20 +231,28 @@ def _record_verdict(session: Session, instance_id: UUID, roll_out: str, verdict:
     if not _is_under_way(instance, roll_out):
         return outbox.complete(session, now=now)
     if verdict.outcome is Outcome.READY:
-        _record_ready(session, instance_id, verdict, now=now)
+        _record_ready(session, instance_id, roll_out, verdict, now=now)
         return outbox.complete(session, now=now)
     if verdict.outcome is Outcome.FAILED:
         _fail(session, instance, verdict.code, verdict.parameters, now=now)
         if rules.is_first_roll_out(instance):
             return outbox.complete(session, now=now)
     else:
-        _record_steps(session, actions.locked(session, instance_id), verdict, now=now)
+        _record_progress(session, instance_id, roll_out, verdict, now=now)
     outbox.again(session, now=now, after=_pause(instance, now))
     return None
 
 
-def _record_ready(session: Session, instance_id: UUID, verdict: Verdict, *, now: datetime) -> None:
+def _record_progress(session: Session, instance_id: UUID, roll_out: str, verdict: Verdict, *, now: datetime) -> None:
     instance = actions.locked(session, instance_id)
+    if _is_under_way(instance, roll_out):
+        _record_steps(session, instance, verdict, now=now)
+
+
+def _record_ready(session: Session, instance_id: UUID, roll_out: str, verdict: Verdict, *, now: datetime) -> None:
+    instance = actions.locked(session, instance_id)
+    if not _is_under_way(instance, roll_out):
+        return None  # another wish while we waited for the lock: what was seen says nothing of it
     if wanted.replicas_of(instance) == 0:
         return actions.mark_stopped(session, instance, now=now)
     _record_steps(session, instance, verdict, now=now)
