@@ -43,8 +43,12 @@ def test_pressing_twice_buys_once(customer: Customer) -> None:
 
 def test_who_has_it_is_led_to_what_they_have(customer: Customer) -> None:
     customer.get_credit(50_000)
-    customer.purchase("linkding")
     customer.choose_plan("linkding")
+    confirmation = customer.page.url
+    customer.purchase("linkding")
+    customer.page.goto("/catalog/linkding")
+    expect(customer.page.get_by_role("link", name="Choose Basic")).to_have_count(0)
+    customer.page.goto(confirmation)
     expect(customer.page.get_by_text("You have linkding already")).to_be_visible()
     expect(customer.page.get_by_role("button", name="Launch for")).to_have_count(0)
     customer.page.get_by_role("link", name="See my subscription").first.click()

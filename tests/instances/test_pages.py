@@ -219,7 +219,10 @@ def test_deleting_asks_for_the_name_and_says_what_is_lost(world, ayu, mine):
     refused = mine.post(page_of(instance, "/deletion"), data={"name": "n8n"})
     assert refused.status_code == 422
     assert again(instance).fenced_at is None
-    assert mine.post(page_of(instance, "/deletion"), data={"name": f" {instance.name} "}).status_code == 303
+    agreed = re.search(r'name="agreed" value="([^"]+)"', html).group(1)
+    assert mine.post(page_of(instance, "/deletion"), data={"name": instance.name}).status_code == 409
+    form = {"name": f" {instance.name} ", "agreed": agreed}
+    assert mine.post(page_of(instance, "/deletion"), data=form).status_code == 303
     world.play()
     instance = again(instance)
     assert (instance.state, world.labelled(instance)) == ("TERMINATED", [])

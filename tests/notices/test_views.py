@@ -79,7 +79,11 @@ def test_an_empty_page_says_when_it_fills(client, ayu):
 
 def notice_of(person) -> str:
     db.session.rollback()
-    return str(db.session().scalars(sa.select(Notice.id).where(Notice.customer_id == person.customer_id)).first())
+    return str(
+        db.session()
+        .scalars(sa.select(Notice.id).where(Notice.customer_id == person.customer_id).order_by(Notice.id))
+        .first()
+    )
 
 
 def test_reading_one_marks_it_alone_and_leads_to_its_page(client, ayu):

@@ -186,8 +186,8 @@ def test_ending_a_trial_gives_nothing_back(kuma, owner) -> None:
 
 
 def test_the_page_offers_the_trial_and_starts_it_without_credit(kuma, client, ayu: Person) -> None:
-    assert "14 days free to try" in client.get("/catalog/uptime-kuma").text
     sign_in(client, ayu.email)
+    assert "14 days free to try" in client.get("/catalog/uptime-kuma").text
     with counted_queries() as statements:
         page = client.get(f"/subscriptions/new?plan={kuma}").text
     assert len(statements) <= 6, statements
