@@ -104,7 +104,7 @@ def changes_of_plan(customer: Customer) -> Iterator[str]:
     owned = "SELECT id FROM subscription WHERE customer_id = :owner"
     yield (choices := f"/subscriptions/{customer.stack.one(owned, owner=customer.customer_id)}/plan-changes/new")
     customer.page.goto(choices)
-    customer.page.get_by_role("button", name="Show me the price").click()
+    customer.page.get_by_role("button", name=re.compile("Show me the price|Tampilkan harganya")).click()
     customer.page.wait_for_url(re.compile("/plan-changes/[0-9a-f-]{36}$"))
     yield customer.page.url
 

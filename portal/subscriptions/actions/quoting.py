@@ -9,8 +9,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from config import settings
+from portal.accounts.models import Customer
 from portal.catalog.errors import PlanNotSold
 from portal.catalog.models import Interval, Plan
+from portal.core.db import ROW_LOCK
 from portal.core.ids import new_id
 from portal.core.money import Money
 from portal.instances.models import Instance
@@ -34,6 +36,8 @@ def quote(
     Takes nothing: neither credit nor slot. Raises `SubscriptionNotFound`, `PlanNotSold`, `NotAnUpgrade` and
     `CannotChangePlan` with its hurdle.
     """
+    # Two quotes at once would each let the other's predecessors lapse, in any order.
+    session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
     subscription = _own(session, subscription_id, customer_id)
     refuse_hurdles(session, subscription, now=now)
     from_plan = sold_plan(session, subscription.plan_id, still_sold=False)
