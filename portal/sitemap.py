@@ -21,6 +21,8 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.instances.views", "/instances"),
     ("portal.notices.views", "/notices"),
     ("portal.notices.views.samples", "/dev"),  # not in production
+    ("portal.admin.views.home", "/admin"),
+    ("portal.admin.views.users", "/admin/users"),
 ]
 
 COMMANDS: list[str] = [

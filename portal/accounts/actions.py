@@ -17,6 +17,7 @@ from portal.accounts.errors import (
     DetailsRefused,
     EmailTaken,
     LinkSpent,
+    NotYourself,
     PasswordRefused,
     SignInRefused,
     WrongPassword,
@@ -33,6 +34,7 @@ from portal.accounts.models import (
     UserSession,
 )
 from portal.audit import actions as audit
+from portal.audit.actions import Actor
 from portal.core.crypto import digest
 from portal.core.db import ROW_LOCK
 from portal.web.languages import DEFAULT, LANGUAGES
@@ -292,6 +294,26 @@ def deactivate(
 def ask_for_payout(session: Session, user: User, *, credit: int, now: datetime, ip_address: str = "") -> None:
     """Notes that a user wants their credit (whole rupiah) back before leaving; the account stays open."""
     _note(session, "user.payout_requested", user.id, now=now, ip_address=ip_address, credit=credit)
+
+
+def set_active(session: Session, user_id: UUID, *, active: bool, actor: Actor, now: datetime) -> None:
+    """An administrator closes an account, which ends its sessions at once, or opens it again; a repeat changes nothing.
+
+    Raises `NotYourself` for the administrator's own account. Apps and money stay as they are.
+    """
+    user = _locked(session, user_id)
+    if user.id == actor.user_id:
+        raise NotYourself
+    if user.active == active:
+        return
+    user.active = active
+    session.flush()
+    if not active:
+        sessions.revoke(session, user_id=user.id, now=now)
+    audit.changed(
+        session, actor, "user.opened" if active else "user.closed", subject_kind="user", subject_id=user.id, now=now,
+        before={"active": not active}, after={"active": active},
+    )  # fmt: skip
 
 
 def _locked(session: Session, user_id: UUID) -> User:

@@ -79,3 +79,11 @@ class DepartureRefused(Conflict):
 
     def __init__(self, problem: DepartureProblem) -> None:
         super().__init__(DEPARTURE_MESSAGES[problem], problem=problem)
+
+
+class NotYourself(PortalError):
+    """An administrator's own account is changed by another one."""
+
+    status = 409
+    code = "NOT_YOURSELF"
+    message = _l("This is your own account. Another administrator has to do it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -33,4 +34,41 @@ def note(
             facts=facts,
             ip_address=ip_address,
         )
+    )
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something privileged, and from where."""
+
+    user_id: UUID
+    ip_address: str = ""
+
+
+def changed(
+    session: Session,
+    actor: Actor,
+    action: str,
+    *,
+    subject_kind: str,
+    subject_id: UUID | str,
+    now: datetime,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    **facts: Any,
+) -> None:
+    """`note` of a privileged act: what differs between before and after; values must fit JSON, and be no secrets."""
+    before, after = before or {}, after or {}
+    differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    note(
+        session,
+        action,
+        subject_kind=subject_kind,
+        subject_id=subject_id,
+        actor_id=actor.user_id,
+        ip_address=actor.ip_address,
+        now=now,
+        before={name: before.get(name) for name in differing},
+        after={name: after.get(name) for name in differing},
+        **facts,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, request, stream_with_context, url_for
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.accounts.sessions import current_customer
@@ -15,7 +15,7 @@ from portal.payments import rules as payment_rules
 from portal.wallet import queries, statement_file, wording
 from portal.wallet.forms import HistoryForm
 from portal.wallet.queries import Filters
-from portal.web import htmx, limits
+from portal.web import htmx, limits, spreadsheets
 from portal.web.guards import customer
 
 blueprint = Blueprint("wallet", __name__)
@@ -43,11 +43,7 @@ def overview() -> Response:
 def transactions_csv() -> Response:
     """The filtered history as a file for a spreadsheet, written while it is read."""
     rows = queries.statement_rows(db.session(), current_customer().id, HistoryForm(request.args).filters())
-    response = Response(stream_with_context(statement_file.written(rows)), mimetype="text/csv")
-    name = f"transactions-{clock.today():%Y-%m-%d}.csv"
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return spreadsheets.download("transactions", statement_file.COLUMNS, rows, statement_file.cells)
 
 
 def _figures() -> dict[str, Any]:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Lowest first. `web` is what edges share: only edges may import it.
 ORDER = [
     "core", "web", "audit", "accounts", "notices", "catalog", "wallet", "invoices", "payments", "provisioning",
-    "instances", "subscriptions", "books", "insights", "dashboard",
+    "instances", "subscriptions", "books", "insights", "dashboard", "admin",
 ]  # fmt: skip
 # Modules that parse requests or commands, and may compose any package. Everything else obeys the order.
 EDGES = {"views", "webhooks", "api", "admin", "commands", "health", "page", "sessions"}
@@ -35,7 +35,7 @@ def imported(path: Path) -> Iterator[str]:
 
 def is_edge(path: Path) -> bool:
     parts = path.relative_to(ROOT / "portal").with_suffix("").parts
-    return len(parts) == 1 or bool(EDGES & set(parts[1:]))
+    return len(parts) == 1 or parts[0] == "admin" or bool(EDGES & set(parts[1:]))
 
 
 def package_of(path: Path) -> str:

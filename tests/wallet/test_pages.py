@@ -234,7 +234,7 @@ def test_the_file_has_raw_figures_and_both_times(client, ayu, shop):
 
 @pytest.mark.parametrize("reason", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|calc"])
 def test_no_text_of_the_file_begins_a_formula(ayu, reason):
-    from portal.wallet.statement_file import safe_text
+    from portal.web.spreadsheets import safe_text
 
     assert safe_text(reason) == f"'{reason}"
     assert safe_text(f"Correction: {reason}") == f"Correction: {reason}"

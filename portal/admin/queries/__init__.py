@@ -1,0 +1,1 @@
+"""Reads of the operator's side, one module per section."""
