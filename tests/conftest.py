@@ -25,6 +25,12 @@ NOON = datetime(2026, 3, 10, 5, 0, tzinfo=UTC)
 """12:00 in Jakarta on an ordinary day: where a test's clock stands unless it moves it."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: the other process has all the rest to do meanwhile."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """PostgreSQL and Redis of this test process, thrown away at the end."""
