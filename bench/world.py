@@ -39,12 +39,15 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
-    """Engines, schema and catalog, with the environment of this process pointing at them; an app context is open."""
+def world(*, durable: bool = True) -> Iterator[World]:
+    """Engines, schema and catalog, with the environment of this process pointing at them; an app context is open.
+
+    `durable=False` is for proofs, in which nothing is measured and no power fails.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="minispod-bench-") as name,
-        Postgres(Path(name) / "pg") as postgres,
-        Redis(Path(name) / "redis") as redis,
+        Postgres(Path(name) / "pg", durable=durable) as postgres,
+        Redis(Path(name) / "redis", durable=durable) as redis,
     ):
         os.environ.update(_environment(postgres, redis))
         app = _prepared_app()

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=366, help="how long (366)")
     given = parser.parse_args()
     began_s = time.monotonic()
-    with world() as bench:
+    with world(durable=False) as bench:
         broken = live(bench, customers=given.customers, seed=given.seed, days=given.days)
     took_s = time.monotonic() - began_s
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -43,6 +43,7 @@ def live(bench: object, *, customers: int, seed: int, days: int) -> bool:
     from bench.year.trouble import Trouble
     from portal.core import clock
 
+    began_s = time.monotonic()
     with clock.at(_moment(BEGINS_ON, time_of_day(0, 5))), town(bench) as here:  # type: ignore[arg-type]
         crowd = Crowd(here, count=customers, seed=seed, days=days)
         trouble, checks = Trouble(here, seed=seed), Checks(here)
@@ -60,7 +61,7 @@ def live(bench: object, *, customers: int, seed: int, days: int) -> bool:
                 print(f"\nBROKEN on {today} (day {number + 1}, seed {seed}):\n{broken}")
                 return True
             if today.day == 1 or number == days - 1:
-                print(checks.progress(today), flush=True)
+                print(f"{checks.progress(today)}; {time.monotonic() - began_s:.0f} s", flush=True)
         for line in checks.story():
             print(line)
         return False

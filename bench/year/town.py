@@ -105,13 +105,14 @@ class Outside:
         return self._mounted(environ, start_response)
 
     def pass_time(self, by: timedelta) -> None:
-        """Both move on; the cluster in a few steps, whatever the length."""
+        """Both move on; the cluster in a few steps, whatever the length, and without any while it is quiet."""
         self.gateway.advance(by.total_seconds())
         steps = min(CLUSTER_STEPS_MAX, max(1, round(by.total_seconds() * 2)))
         with self.cluster.store.lock:
             for _ in range(steps):
                 self.cluster.clock.advance(by.total_seconds() / steps)
-                self.cluster.tick()
+                if not self.cluster.rest.is_quiet():
+                    self.cluster.tick()
 
 
 class Town:

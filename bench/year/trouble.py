@@ -33,7 +33,8 @@ class Trouble:
             cluster.add_fault("error", status=self.chance.choice([500, 503]))
             self.town.tally["trouble: cluster away"] += 1
         if self.chance.random() < 0.05:
-            cluster.add_fault(self.chance.choice(AILMENTS), remaining=2)
+            some = f"user-*{self.chance.randrange(10)}"
+            cluster.add_fault(self.chance.choice(AILMENTS), remaining=2, namespace=some)
             self.town.tally["trouble: apps that do not come up"] += 1
         if self.chance.random() < 0.03:
             self._bank_changes_its_mind()

@@ -111,7 +111,7 @@ class Cluster:
             self.runtime.clear()
             self.journal.clear()
             self.start_s, self.stop_s = self._speeds
-            self.event_count = self.pod_count = self.housekept_version = 0
+            self.event_count = self.pod_count = self.housekept_version = self.forgotten_version = 0
             self.rest = Rest(self)
             for name in PROTECTED_NAMESPACES:
                 self.create_namespace(name)

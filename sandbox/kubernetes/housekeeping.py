@@ -11,6 +11,7 @@ from .kinds import (
     BY_KEY,
     CLAIMS,
     CONFIG_MAPS,
+    EVENTS,
     NAMESPACED,
     NAMESPACES,
     PODS,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from .cluster import Cluster
 
 _PROVISIONER = "kubernetes.io/host-path"
+EVENT_TTL_S = 3600
+"""Source: kube-apiserver, `--event-ttl` (1h0m0s)."""
 _CA_NOTE = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
     "internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
@@ -35,7 +38,7 @@ _CA_NOTE = (
 def tick(cluster: Cluster) -> None:
     """Looks at everything; not when nothing has changed since it last had nothing to do, and no claim waits."""
     before = cluster.store.version
-    waiting = any(_is_waiting(claim) for claim in cluster.store.list(CLAIMS))
+    waiting = any(_is_waiting(claim) for claim in cluster.rest.awake(CLAIMS))
     if before == cluster.housekept_version and not waiting:
         return
     _look_at_everything(cluster)
@@ -53,6 +56,14 @@ def _look_at_everything(cluster: Cluster) -> None:
         _look_at_claim(cluster, copy.deepcopy(claim))
     for quota in cluster.rest.awake(QUOTAS):
         _count(cluster, copy.deepcopy(quota))
+    _forget_old_events(cluster)
+
+
+def _forget_old_events(cluster: Cluster) -> None:
+    oldest = cluster.clock.stamp(plus_s=-EVENT_TTL_S)
+    for event in cluster.rest.awake(EVENTS):
+        if (event["lastTimestamp"] or event["metadata"]["creationTimestamp"]) < oldest:
+            cluster.store.remove(EVENTS, event)
 
 
 def _furnish(cluster: Cluster, namespace: str) -> None:
@@ -152,7 +163,7 @@ def _remaining_finalizers(left: dict[Resource, list[Object]]) -> list[tuple[str,
 
 def _collect_garbage(cluster: Cluster) -> None:
     """Owner and owned live in one namespace, so only those that are awake matter."""
-    awake = {key: obj for key, obj in cluster.store.objects.items() if not cluster.rest.is_at_rest(key[1])}
+    awake = {key: obj for name in cluster.rest.awake_namespaces() for key, obj in cluster.store.within(name).items()}
     owners = {obj["metadata"]["uid"]: obj for obj in awake.values()}
     for (resource_key, _, _), obj in awake.items():
         references = obj["metadata"].get("ownerReferences", [])
@@ -172,7 +183,7 @@ def _collect_garbage(cluster: Cluster) -> None:
 def _finish_policy(cluster: Cluster, resource: Resource, obj: Object) -> None:
     children = [
         (BY_KEY[key[0]], child)
-        for key, child in cluster.store.objects.items()
+        for key, child in cluster.store.within(obj["metadata"].get("namespace", "")).items()
         if any(ref["uid"] == obj["metadata"]["uid"] for ref in child["metadata"].get("ownerReferences", []))
     ] if obj["metadata"].get("deletionTimestamp") else []  # fmt: skip
     if _has(obj, "foregroundDeletion") and not children:

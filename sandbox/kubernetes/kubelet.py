@@ -46,9 +46,12 @@ def tick(cluster: Cluster) -> None:
 
 
 def _forget_the_gone(cluster: Cluster) -> None:
+    if cluster.store.version == cluster.forgotten_version:
+        return
     living = {obj["metadata"]["uid"] for obj in cluster.store.objects.values()}
     for uid in cluster.runtime.keys() - living:
         del cluster.runtime[uid]
+    cluster.forgotten_version = cluster.store.version
 
 
 class _Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 PATTERN = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _BINARY = {suffix: Fraction(1024) ** power for power, suffix in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi"], start=1)}
@@ -12,6 +13,7 @@ _DECIMAL = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1
 }
 
 
+@lru_cache(maxsize=4096)
 def parse(text: object) -> Fraction:
     """The exact value; ValueError for what the server would refuse. Numbers are taken as they are."""
     match = re.match(r"^([+-]?(?:\d+\.?\d*|\.\d+))(Ki|Mi|Gi|Ti|Pi|[numkMGTP]?|[eE][-+]?\d+)$", str(text))

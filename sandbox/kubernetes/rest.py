@@ -5,8 +5,10 @@ Controllers look at the others only, so that a cluster of a thousand quiet apps 
 
 from __future__ import annotations
 
+import fnmatch
 from typing import TYPE_CHECKING
 
+from .faults import AILMENTS
 from .kinds import PODS, REPLICA_SETS, Resource
 from .store import Object
 
@@ -23,21 +25,25 @@ class Rest:
         self._cluster = cluster
         self._since: dict[str, tuple[int, float]] = {}
         self._at_rest: set[str] = set()
-        self._faults: list[int] = []
+        self._ailments: dict[int, str] = {}
+        self._quiet_since_version = 0
 
     def awake(self, resource: Resource) -> list[Object]:
-        """The objects of a kind that a controller must look at."""
-        return [one for one in self._cluster.store.list(resource) if not self.is_at_rest(one["metadata"]["namespace"])]
+        """The objects of a kind, one that lives in namespaces, that a controller must look at."""
+        names = filter(None, self.awake_namespaces())
+        return [one for namespace in names for one in self._cluster.store.list(resource, namespace)]
 
-    def is_at_rest(self, namespace: str) -> bool:
-        return namespace in self._at_rest
+    def awake_namespaces(self) -> list[str]:
+        """Those in which something may happen, by name; what stands in no namespace is among them, under no name."""
+        return sorted(name for name in self._cluster.store.versions if name not in self._at_rest)
+
+    def is_quiet(self) -> bool:
+        """Everything is at rest since the last look: another tick would change nothing."""
+        return self._cluster.store.version == self._quiet_since_version and self._known_ailments() == self._ailments
 
     def look(self) -> None:
-        """Once per tick: who woke up, who has come to rest. A switch that is turned wakes everybody."""
-        faults = [fault.id for fault in self._cluster.faults.items]
-        if faults != self._faults:
-            self._faults = faults
-            self._since.clear()
+        """Once per tick: who woke up, who has come to rest. A switch that is turned wakes those it can touch."""
+        self._wake_by_switches()
         now_s = self._cluster.clock.now_s()
         for namespace, version in self._cluster.store.versions.items():
             known = self._since.get(namespace)
@@ -45,6 +51,19 @@ class Rest:
                 self._since[namespace] = (version, now_s)
         quiet = {name for name, (_, since_s) in self._since.items() if now_s - since_s >= QUIET_FOR_S}
         self._at_rest = {name for name in quiet if name in self._at_rest or self._is_steady(name)}
+        is_all = len(self._at_rest) == len(self._since)
+        self._quiet_since_version = self._cluster.store.version if is_all else 0
+
+    def _wake_by_switches(self) -> None:
+        known = self._known_ailments()
+        turned = {pattern for _, pattern in known.items() ^ self._ailments.items()}
+        self._ailments = known
+        for pattern in turned:
+            for namespace in fnmatch.filter(list(self._since), pattern):
+                del self._since[namespace]
+
+    def _known_ailments(self) -> dict[int, str]:
+        return {fault.id: fault.namespace for fault in self._cluster.faults.items if fault.kind in AILMENTS}
 
     def _is_steady(self, namespace: str) -> bool:
         """Every pod that should be is there and ready; nothing waits for its time."""

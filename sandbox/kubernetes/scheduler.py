@@ -12,6 +12,8 @@ from .store import Object
 if TYPE_CHECKING:
     from .cluster import Cluster
 
+FITS_BY = ("cpu", "memory")
+
 
 def place(cluster: Cluster, pod: Object) -> tuple[str, Object | None]:
     """Why the pod fits nowhere, or the node it goes to (the one with most memory free)."""
@@ -25,11 +27,12 @@ def place(cluster: Cluster, pod: Object) -> tuple[str, Object | None]:
         return _nowhere(count, f"{len(nodes)} node(s) were unschedulable"), None
     if cluster.faults.of_pod(pod, "unschedulable"):
         return _nowhere(count, f"{len(nodes)} Insufficient cpu"), None
-    for name in ("cpu", "memory"):
-        fitting = [node for node in fitting if _free(cluster, node, name) >= _request(pod["spec"], name)]
+    free = _free(cluster, fitting)
+    for name in FITS_BY:
+        fitting = [node for node in fitting if free[_name(node)][name] >= _request(pod["spec"], name)]
         if not fitting:
             return _nowhere(count, f"{len(nodes)} Insufficient {name}"), None
-    return "", max(fitting, key=lambda node: _free(cluster, node, "memory"))
+    return "", max(fitting, key=lambda node: free[_name(node)]["memory"])
 
 
 def _nowhere(count: str, why: str) -> str:
@@ -51,11 +54,20 @@ def _claim_problem(cluster: Cluster, pod: Object) -> str:
     return 'persistentvolumeclaim "data" not found.' if is_ill else ""
 
 
-def _free(cluster: Cluster, node: Object, name: str) -> Fraction:
-    here = node["metadata"]["name"]
-    pods = [pod for pod in cluster.store.list(PODS) if pod["spec"].get("nodeName") == here]
-    taken = sum((_request(pod["spec"], name) for pod in pods), Fraction(0))
-    return quantities.parse(node["status"]["allocatable"][name]) - taken
+def _free(cluster: Cluster, nodes: list[Object]) -> dict[str, dict[str, Fraction]]:
+    """What each node has left, by resource."""
+    free = {
+        _name(node): {name: quantities.parse(node["status"]["allocatable"][name]) for name in FITS_BY} for node in nodes
+    }
+    for pod in cluster.store.list(PODS):
+        for name in FITS_BY:
+            if (here := pod["spec"].get("nodeName")) in free:
+                free[here][name] -= _request(pod["spec"], name)
+    return free
+
+
+def _name(node: Object) -> str:
+    return str(node["metadata"]["name"])
 
 
 def _request(spec: dict[str, Any], name: str) -> Fraction:

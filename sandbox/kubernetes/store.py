@@ -44,7 +44,7 @@ class Store:
         self.version = getattr(self, "version", 1000) + 1
         self.objects: dict[Key, Object] = {}
         self.versions: dict[str, int] = {}  # by namespace: when something in it last changed
-        self._of_kind: dict[str, dict[Key, Object]] = {}  # the same objects by resource, for listing
+        self._of_kind: dict[str, dict[str, dict[str, Object]]] = {}  # the same by resource, namespace, name
         self.history: list[Change] = []
         self.oldest = self.version
         self.pages: OrderedDict[tuple[int, str, str], Objects] = OrderedDict()
@@ -55,9 +55,17 @@ class Store:
 
     def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Sorted by namespace and name, as the server lists them; all namespaces when none is given."""
-        objects = self._of_kind.get(resource.key, {})
-        keys = [key for key in objects if key[1] == namespace] if namespace else objects
-        return [objects[key] for key in sorted(keys)]
+        places = self._of_kind.get(resource.key, {})
+        named = (places.get(place, {}) for place in ([namespace] if namespace else sorted(places)))
+        return [objects[name] for objects in named for name in sorted(objects)]
+
+    def within(self, namespace: str) -> dict[Key, Object]:
+        """Everything in one namespace; what stands in none, for an empty name."""
+        return {
+            (kind, namespace, name): obj
+            for kind, places in self._of_kind.items()
+            for name, obj in places.get(namespace, {}).items()
+        }
 
     def add(self, resource: Resource, obj: Object) -> Object:
         return self._write(resource, obj, "ADDED", None)
@@ -73,7 +81,8 @@ class Store:
         before = self.objects.pop(_key(resource, obj), None)
         if before is None:
             return
-        del self._of_kind[resource.key][_key(resource, obj)]
+        _, namespace, name = _key(resource, obj)
+        del self._of_kind[resource.key][namespace][name]
         self.version += 1
         last = copy.deepcopy(obj)
         last["metadata"]["resourceVersion"] = str(self.version)
@@ -89,7 +98,8 @@ class Store:
 
     def _keep(self, key: Key, obj: Object) -> None:
         self.objects[key] = obj
-        self._of_kind.setdefault(key[0], {})[key] = obj
+        kind, namespace, name = key
+        self._of_kind.setdefault(kind, {}).setdefault(namespace, {})[name] = obj
 
     def _record(self, change: Change) -> None:
         self.versions[change.key[1]] = change.version

@@ -42,6 +42,7 @@ SIGNED_FIELDS = ("order_id", "status_code", "gross_amount", "signature_key")
 TEST_PING = "payment_notif_test_"
 CONNECT_TIMEOUT_S = 3.05
 JSON_DEPTH_MAX = 20
+UNKNOWN_ORDER = "404"  # no method was chosen in the popup yet: the common answer about an order nobody paid
 # How a Snap method is named in `enabled_payments`. Source: Midtrans request-body-json-parameter.
 ENABLED_PAYMENTS = {"qris": "other_qris"}
 
@@ -81,7 +82,7 @@ class Midtrans:
         try:
             answer = self._call(lambda: self._core.transactions.status(_safe(reference)))
         except GatewayRefused as error:
-            if error.details.get("gateway_code") == "404":
+            if error.details.get("gateway_code") == UNKNOWN_ORDER:
                 return None
             raise
         return self._read(answer)
@@ -234,7 +235,8 @@ def _typed(error: MidtransAPIError) -> GatewayRefused | GatewayUnavailable:
     text = " ".join(str(m) for m in messages) if isinstance(messages, list) else str(messages or "")
     if "order_id" in text and any(word in text for word in ("taken", "digunakan", "utilized")):
         return OrderTaken(gateway_code=code)
-    log.warning("midtrans.refused", gateway_code=code, reason=text[:200])
+    if code != UNKNOWN_ORDER:
+        log.warning("midtrans.refused", gateway_code=code, reason=text[:200])
     return GatewayRefused(gateway_code=code)
 
 
