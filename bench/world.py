@@ -50,7 +50,7 @@ def world(*, durable: bool = True) -> Iterator[World]:
         Redis(Path(name) / "redis", durable=durable) as redis,
     ):
         os.environ.update(_environment(postgres, redis))
-        app = _prepared_app()
+        app = _prepared_app(is_remote=durable)
         with app.app_context():
             yield World(app, postgres, Path(name))
             _let_go()
@@ -73,8 +73,9 @@ def _environment(postgres: Postgres, redis: Redis) -> dict[str, str]:
     }
 
 
-def _prepared_app() -> Flask:
-    """The portal on an empty database that it migrates and stocks, as a release does."""
+def _prepared_app(*, is_remote: bool) -> Flask:
+    """The portal on an empty database that it migrates and stocks, as a release does; asks whether connections live
+    only when they could be dead."""
     from flask_migrate import upgrade
 
     from config import settings
@@ -82,10 +83,11 @@ def _prepared_app() -> Flask:
     from portal.catalog import actions as catalog
     from portal.catalog.template_files import load_app_templates, load_categories
     from portal.core import clock
-    from portal.core.db import transaction
+    from portal.core.db import engine_options, transaction
 
     settings.cache_clear()
-    app = create_app()
+    engine = engine_options(pool_size=settings().database_pool_size) | {"pool_pre_ping": is_remote}
+    app = create_app({"SQLALCHEMY_ENGINE_OPTIONS": engine})
     with app.app_context():
         upgrade(directory=str(ROOT / "migrations"))
         with transaction() as session:

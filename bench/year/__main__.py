@@ -14,7 +14,7 @@ from portal.core.clock import JAKARTA
 
 BEGINS_ON = date(2027, 6, 28)
 """So that a year holds a leap day, and every month's end."""
-MOMENTS = (time_of_day(4, 40), time_of_day(9, 30), time_of_day(15, 0), time_of_day(23, 40))
+MOMENTS = (time_of_day(4, 40), time_of_day(12, 30), time_of_day(23, 40))
 """When time stops on its way through a day, in Jakarta: after the night's runs, and when people are awake."""
 
 

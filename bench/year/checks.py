@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 
 from bench.year.town import Town
+from bench.year.trouble import SETTLED
 from portal.books.audit import CHECKS
 from portal.core import clock
 from portal.core.db import db
@@ -15,7 +16,8 @@ from portal.core.outbox import OutboxMessage
 
 WHOLE = ("chains_hold",)
 """Proofs that read the whole history: once a month. The others are one statement each."""
-LATE = timedelta(hours=26)
+FOUND_WITHIN = timedelta(days=9)
+"""A payment whose notification was lost is found by the poller, at the latest by the comparison, here once a week."""
 
 PROMISES = {
     "nothing is overdue for more than a day": """
@@ -83,7 +85,7 @@ class Checks:
     def after_day(self, today: date) -> None:
         """Raises `Broken` with every row that breaks a promise."""
         last_of_month = (today + timedelta(days=1)).day == 1
-        found = [*self._promises(), *self._books(whole=last_of_month), *self._cluster()]
+        found = [*self._promises(), *self._books(whole=last_of_month), *self._cluster(), *self._gateway()]
         db.session.close()
         self.looked += 1
         if found:
@@ -115,6 +117,20 @@ class Checks:
         known = set(db.session().scalars(sa.text("SELECT name FROM instance WHERE cleaned_up_at IS NULL")))
         for name in has.keys() - known:
             yield f"the cluster is as wanted: {name} should be gone"
+
+    def _gateway(self) -> Iterator[str]:
+        """What the gateway itself says was paid, and not given back, was credited in full."""
+        kept = {
+            one.transaction_id: one.amount
+            for one in list(self.town.outside.gateway.records.transactions.values())
+            if one.status in SETTLED and one.settled_at is not None and clock.now() - one.settled_at > FOUND_WITHIN
+        }
+        rows = db.session().execute(sa.text("SELECT transaction_id, credited - taken_back FROM gateway_transaction"))
+        credited = {transaction_id: int(amount) for transaction_id, amount in rows}
+        for transaction_id, amount in kept.items():
+            ours = credited.get(transaction_id)
+            if ours != amount:
+                yield f"what was paid was credited: {transaction_id} of {amount}, credited {ours}"
 
     def progress(self, today: date) -> str:
         """One line a month."""

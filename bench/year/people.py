@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -30,6 +31,7 @@ from portal.subscriptions.actions import Purchase, waiting
 from portal.subscriptions.models import ENDED, Subscription, SubscriptionStatus, WaitlistEntry, WaitlistStatus
 from portal.subscriptions.queries import Offer
 from portal.subscriptions.rules import Obstacle, top_up_for
+from portal.wallet.models import AccountKind, LedgerAccount
 from portal.wallet.queries import available
 from sandbox.midtrans.gateway import Refused
 
@@ -55,6 +57,15 @@ HABITS = (
     Habit("careless", 0.0, 0.05, 0.08, 15),
     Habit("gone", 0.0, 0.0, 0.0, 5),
 )
+
+
+class Due(NamedTuple):
+    """What a customer sees of a subscription when they think about paying, and their credit."""
+
+    status: str
+    period_ends_at: datetime
+    price: int
+    balance: int
 
 
 @dataclass
@@ -133,22 +144,21 @@ class Person:
         if balance < total and not self.open_payments:
             self.ask_to_pay(max(10_000, (total - balance).amount))
 
-    def pay_what_is_due(self) -> None:
+    def pay_what_is_due(self, due: Sequence[Due]) -> None:
         """Tops up what the next renewals cost, by habit."""
-        for subscription, price in self._running():
-            likely = self._likely_to_pay(subscription)
-            balance = available(db.session(), self._id).amount
-            db.session.close()
-            if likely and balance < price and not self.open_payments and self.chance.random() < likely:
-                self.ask_to_pay(max(10_000, (price - balance) * self.chance.choice([1, 1, 2, 3])))
+        for one in due:
+            likely = self._likely_to_pay(one)
+            missing = one.price - one.balance
+            if likely and missing > 0 and not self.open_payments and self.chance.random() < likely:
+                self.ask_to_pay(max(10_000, missing * self.chance.choice([1, 1, 2, 3])))
                 return
 
-    def _likely_to_pay(self, subscription: Subscription) -> float:
-        if subscription.status == SubscriptionStatus.SUSPENDED:
+    def _likely_to_pay(self, due: Due) -> float:
+        if due.status == SubscriptionStatus.SUSPENDED:
             return self.habit.suspended
-        if subscription.status == SubscriptionStatus.PAST_DUE:
+        if due.status == SubscriptionStatus.PAST_DUE:
             return self.habit.in_grace
-        near = (subscription.period_ends_at - clock.now()).days <= 4
+        near = (due.period_ends_at - clock.now()).days <= 4
         return self.habit.in_time if near else 0.0
 
     def ask_to_pay(self, amount: int) -> None:
@@ -202,10 +212,10 @@ class Person:
             if self.chance.random() < likely:
                 self.attempt(choose)
 
-    def attempt(self, verb: Callable[[Person], object]) -> None:
+    def attempt(self, verb: Callable[..., object], *arguments: object) -> None:
         """Does it; a refusal is an answer, too."""
         try:
-            verb(self)
+            verb(self, *arguments)
             self.town.tally[f"did: {verb.__name__}"] += 1
         except PortalError as refusal:
             self.town.tally[f"refused: {verb.__name__}: {refusal.code}"] += 1
@@ -218,14 +228,6 @@ class Person:
     def _id(self) -> UUID:
         assert self.customer_id is not None
         return self.customer_id
-
-    def _running(self) -> list[tuple[Subscription, int]]:
-        statement = sa.select(Subscription).where(
-            Subscription.customer_id == self._id, Subscription.status.not_in(ENDED), Subscription.auto_renew
-        )
-        rows = [(one, one.next_price or one.price) for one in db.session().scalars(statement)]
-        db.session.close()
-        return rows
 
     def some_subscription(self, *conditions: sa.ColumnElement[bool]) -> Subscription:
         """One of theirs that fits; `PortalError` when there is none."""
@@ -275,6 +277,7 @@ class Crowd:
 
     def act(self, day: int) -> None:
         """What everybody does at this moment of the day: each thing for a part of them."""
+        due = _everything_due()
         for person in self.people:
             if person.customer_id is None:
                 if person.signs_up_on <= day and person.chance.random() < 0.4:
@@ -283,13 +286,33 @@ class Crowd:
             if person.open_payments:
                 person.attempt(Person.settle_payments)
             elif person.chance.random() < 0.25:
-                person.attempt(Person.pay_what_is_due)
+                seen = due.get(person.customer_id, [])
+                person.attempt(Person.pay_what_is_due, seen)
             elif person.chance.random() < 0.1:
                 person.attempt(Person.take_what_is_offered)
             person.change_something()
 
     def _sign_up(self, person: Person) -> None:
         person.sign_up(self.plans)
+
+
+def _everything_due() -> dict[UUID, list[Due]]:
+    """By customer, what renews by itself."""
+    account = LedgerAccount
+    statement = (
+        sa.select(
+            Subscription.customer_id, Subscription.status, Subscription.period_ends_at,
+            sa.func.coalesce(Subscription.next_price, Subscription.price), account.balance,
+        )
+        .join(account, sa.and_(account.customer_id == Subscription.customer_id, account.kind == AccountKind.AVAILABLE))
+        .where(Subscription.status.not_in(ENDED), Subscription.auto_renew)
+        .order_by(Subscription.id)
+    )  # fmt: skip
+    due: dict[UUID, list[Due]] = {}
+    for customer_id, *facts in db.session().execute(statement):
+        due.setdefault(customer_id, []).append(Due(*facts))
+    db.session.close()
+    return due
 
 
 def _plans_for_sale(customers: int) -> list[UUID]:

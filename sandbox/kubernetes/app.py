@@ -42,6 +42,7 @@ _PATCHES: dict[str, Callable[[Any, Any], Any]] = {
     "application/strategic-merge-patch+json": patches.strategic_patch,
     "application/json-patch+json": patches.json_patch,
 }
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
 
 
@@ -293,7 +294,7 @@ class _Dispatch:
 def _read_patch(kind: str, data: bytes) -> Any:
     if kind in _APPLY:
         try:
-            return yaml.safe_load(data) or {}
+            return yaml.load(data, Loader=_Loader) or {}
         except yaml.YAMLError:
             why = "error converting YAML to JSON: yaml: line 1: did not find expected ',' or ']'"
             raise bad_request(f"error decoding YAML: {why}") from None

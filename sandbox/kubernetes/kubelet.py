@@ -24,6 +24,7 @@ BACKOFF_MAX_S = 300
 PULL_RETRY_S = 5.0
 LINGER_S = 0.75
 BETWEEN_PODS_S = 0.5
+FORGETS_AFTER = 100  # changes: what is remembered of pods that are gone costs memory alone
 
 
 def tick(cluster: Cluster) -> None:
@@ -46,7 +47,7 @@ def tick(cluster: Cluster) -> None:
 
 
 def _forget_the_gone(cluster: Cluster) -> None:
-    if cluster.store.version == cluster.forgotten_version:
+    if cluster.store.version - cluster.forgotten_version < FORGETS_AFTER:
         return
     living = {obj["metadata"]["uid"] for obj in cluster.store.objects.values()}
     for uid in cluster.runtime.keys() - living:
