@@ -94,7 +94,7 @@ class WrongCode(PortalError):
 
     status = 422
     code = "WRONG_CODE"
-    message = _l("This code is not right, or it was used already. Wait for the next one.")
+    message = _l("This code is not right, or it was used already.")
 
 
 class SecondFactorOn(Conflict):
