@@ -26,8 +26,8 @@ class Proof(StrEnum):
     RECOVERY_CODE = "RECOVERY_CODE"
 
 
-def begin(session: Session, user_id: UUID, *, password: str) -> None:
-    """Makes a new secret, which counts for nothing before `confirm`; a repeat replaces it.
+def begin(session: Session, user_id: UUID, *, password: str) -> str:
+    """Makes a new secret and returns it; it counts for nothing before `confirm`, and a repeat replaces it.
 
     Raises `SecondFactorOn` and `WrongPassword`.
     """
@@ -37,6 +37,7 @@ def begin(session: Session, user_id: UUID, *, password: str) -> None:
     if not passwords.matches(user.password_hash, password):
         raise WrongPassword
     user.second_factor_secret = one_time_codes.new_secret()
+    return user.second_factor_secret
 
 
 def confirm(

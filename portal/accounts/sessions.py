@@ -27,6 +27,7 @@ REMEMBERED_LIFETIME = timedelta(days=30)
 SEEN_AGAIN_AFTER = timedelta(minutes=5)
 COOKIE_KEY = "session_token"
 HALF_WAY_KEY = "half_way_token"
+BEGUN_KEY = "second_factor_begun"
 
 login_manager = LoginManager()
 login_manager.session_protection = None  # the server-side row decides
@@ -127,6 +128,16 @@ def half_way_token() -> str | None:
     """The token of half a sign-in in this request's cookie."""
     token = cookie.get(HALF_WAY_KEY)
     return token if isinstance(token, str) else None
+
+
+def show_here(secret: str) -> None:
+    """Marks this browser as the one that began with `secret`: no other session of its user is shown it."""
+    cookie[BEGUN_KEY] = digest(secret)
+
+
+def shown_here(secret: str) -> bool:
+    """Whether this browser is the one that `show_here` marked."""
+    return cookie.get(BEGUN_KEY) == digest(secret)
 
 
 def forget_cookie() -> None:

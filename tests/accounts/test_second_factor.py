@@ -100,6 +100,15 @@ def test_beginning_again_replaces_the_secret(client, ayu):
     assert client.post(f"{SET_UP}/confirmation", data={"code": second.code()}).status_code == 200
 
 
+def test_another_session_of_the_same_person_is_not_shown_the_secret(client, ayu):
+    """A session that was stolen before: whoever holds it must not read along."""
+    stolen = sign_in(client.application.test_client(), ayu.email)
+    phone = scan(sign_in(client, ayu.email))
+    assert stolen.get(f"{SET_UP}/confirmation").location == SET_UP
+    assert stolen.post(f"{SET_UP}/confirmation", data={"code": phone.code()}).location == SET_UP
+    assert client.get(f"{SET_UP}/confirmation").status_code == 200
+
+
 def test_a_page_sent_twice_says_that_it_is_on(client, ayu):
     sign_in(client, ayu.email)
     phone = switched_on(client)

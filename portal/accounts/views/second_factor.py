@@ -11,7 +11,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from config import settings
-from portal.accounts import one_time_codes, queries, rules
+from portal.accounts import one_time_codes, queries, rules, sessions
 from portal.accounts import second_factor as factor
 from portal.accounts.errors import SecondFactorOff, SecondFactorOn, WrongCode, WrongPassword
 from portal.accounts.forms import BeginSecondFactorForm, FirstCodeForm, ProofForm, SwitchOffForm
@@ -37,12 +37,13 @@ def second_factor() -> Response:
         return _render("second_factor", form=form, status=422 if form.is_submitted() else 200)
     try:
         with transaction() as session:
-            factor.begin(session, current_user.id, password=form.current.data or "")
+            secret = factor.begin(session, current_user.id, password=form.current.data or "")
     except WrongPassword as refusal:
         form.current.errors = [str(refusal)]
         return _render("second_factor", form=form, status=422)
     except SecondFactorOn as refusal:
         return _leave(refusal)
+    sessions.show_here(secret)
     return htmx.leave_for(url_for("accounts.confirm_second_factor", next=request.args.get("next")))
 
 
@@ -55,7 +56,7 @@ def confirm_second_factor() -> Response:
     if current_user.has_second_factor:
         return _leave(SecondFactorOn())
     secret = queries.unconfirmed_secret(db.session(), current_user.id)
-    if secret is None:
+    if secret is None or not sessions.shown_here(secret):
         return htmx.leave_for(url_for("accounts.second_factor", next=request.args.get("next")))
     if not form.validate_on_submit():
         return _setting_up(form, secret, status=422 if form.is_submitted() else 200)
