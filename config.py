@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     public_url: str = Field("http://127.0.0.1:8000", description="where browsers reach the portal")
     trusted_proxies: int = Field(0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level written")
+    administrators_need_second_factor: bool | None = Field(
+        None, description="whether pages of administration ask for a second factor; empty: in production they do"
+    )
     metrics_token: SecretStr = Field(
         SecretStr(""), description="bearer token for GET /metrics; empty: this machine only, in production nobody"
     )
@@ -142,6 +145,12 @@ class Settings(BaseSettings):
                 self.database_url = "postgresql+psycopg://" + self.database_url.removeprefix(prefix)
         if not self.database_url.startswith("postgresql+psycopg://"):
             raise ValueError("DATABASE_URL must be a postgresql:// address")
+        return self
+
+    @model_validator(mode="after")
+    def _decide_about_the_second_factor(self) -> Self:
+        if self.administrators_need_second_factor is None:
+            self.administrators_need_second_factor = self.production
         return self
 
     @model_validator(mode="after")

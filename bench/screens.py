@@ -51,6 +51,7 @@ CUSTOMER = {
     "mail-choices": "/notices/preferences",
     "profile": "/profile",
     "security": "/security",
+    "second-factor": "/security/second-factor",
     "catalog-signed-in": "/catalog/",
 }
 # Pages of one thing: the first link of that shape on the page named here.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Delete, delete, exists
 from sqlalchemy.orm import aliased
 
-from portal.accounts.models import MailedLink, UserSession
+from portal.accounts.models import MailedLink, PendingSignIn, UserSession
 from portal.core import clock
 from portal.core.db import transaction
 from portal.core.job_runs import JobRun
@@ -30,6 +30,7 @@ def clean_up() -> str:
         delete(OutboxMessage).where(OutboxMessage.done_at < now - KEEP_DONE_WORK),
         _old_runs(now),
         delete(UserSession).where(UserSession.expires_at < now - KEEP_ENDED_SESSIONS),
+        delete(PendingSignIn).where(PendingSignIn.expires_at < now - KEEP_ENDED_SESSIONS),
         delete(MailedLink).where(MailedLink.expires_at < now - KEEP_ENDED_SESSIONS),
         delete(InstanceHealthHour).where(InstanceHealthHour.hour < now - KEEP_HEALTH),
         delete(InstanceUse).where(InstanceUse.measured_at < now - KEEP_USE),

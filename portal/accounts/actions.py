@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.accounts import passwords, queries, rules, sessions
+from portal.accounts.administering import clear_second_factor as clear_second_factor
+from portal.accounts.administering import end_sessions_of as end_sessions_of
 from portal.accounts.errors import (
     NAME_MESSAGES,
     DepartureRefused,
@@ -105,8 +107,8 @@ def make_administrator(session: Session, user: User, *, now: datetime) -> None:
 def authenticate(session: Session, *, email: str, password: str, now: datetime, ip_address: str = "") -> User:
     """The user whose address and password these are; raises `SignInRefused`, equally slowly, for all else.
 
-    The row is locked before the answer, so that a password changed or an account closed meanwhile is noticed:
-    the session about to be opened either sees the change or is seen by the one who revokes sessions.
+    The row is locked before the answer, so that a password changed or an account closed meanwhile is noticed: the
+    session, or the half of a sign-in, about to be opened sees the change or is seen by the one who revokes sessions.
     """
     address = rules.normal_email(email)
     known = queries.user_by_email(session, address) if address else None
@@ -118,7 +120,8 @@ def authenticate(session: Session, *, email: str, password: str, now: datetime, 
         raise SignInRefused
     if passwords.is_outdated(user.password_hash):
         user.password_hash = passwords.hashed(password)
-    _note(session, "user.signed_in", user.id, now=now, ip_address=ip_address)
+    accepted = "user.password_accepted" if user.has_second_factor else "user.signed_in"
+    _note(session, accepted, user.id, now=now, ip_address=ip_address)
     return user
 
 
@@ -387,12 +390,6 @@ def _checked_phone(text: str | None) -> str | None:
 
 def _note(session: Session, action: str, user_id: UUID, *, now: datetime, ip_address: str = "", **facts: int) -> None:
     audit.note(
-        session,
-        action,
-        subject_kind="user",
-        subject_id=user_id,
-        actor_id=user_id,
-        now=now,
-        ip_address=ip_address,
+        session, action, subject_kind="user", subject_id=user_id, actor_id=user_id, now=now, ip_address=ip_address,
         **facts,
-    )
+    )  # fmt: skip

@@ -7,7 +7,8 @@ import os
 import click
 from flask.cli import AppGroup
 
-from portal.accounts import actions, queries, rules
+from portal.accounts import actions, administering, queries, rules
+from portal.accounts.views import letters
 from portal.core import clock
 from portal.core.db import transaction
 from portal.core.errors import PortalError
@@ -36,6 +37,24 @@ def create_administrator(email: str, name: str, password_env: str | None, promot
     except PortalError as refusal:
         raise click.ClickException(f"{refusal.code}: {refusal}") from None
     click.echo(f"{user.email} is an administrator.")
+
+
+@commands.command("reset-second-factor")
+@click.argument("email")
+@click.option("--reason", default="lost", show_default=True, help="Written to the audit log.")
+def reset_second_factor(email: str, reason: str) -> None:
+    """Takes the second factor off somebody who lost it; they are signed out everywhere and told by mail."""
+    try:
+        with transaction() as session:
+            now = clock.now()
+            known = queries.user_by_email(session, rules.normal_email(email) or "")
+            if known is None:
+                raise click.ClickException(f"{email} has no account.")
+            user = administering.reset_second_factor(session, known.id, reason=reason, now=now)
+            letters.tell_second_factor_cleared(session, user, now=now)
+    except PortalError as refusal:
+        raise click.ClickException(f"{refusal.code}: {refusal}") from None
+    click.echo(f"{user.email} signs in with the password alone until they set up a new one.")
 
 
 def _password(variable: str | None) -> str:

@@ -87,3 +87,29 @@ class NotYourself(PortalError):
     status = 409
     code = "NOT_YOURSELF"
     message = _l("This is your own account. Another administrator has to do it.")
+
+
+class WrongCode(PortalError):
+    """A code that is wrong, too old, or was used before: all the same to whoever typed it."""
+
+    status = 422
+    code = "WRONG_CODE"
+    message = _l("This code is not right, or it was used already.")
+
+
+class SecondFactorOn(Conflict):
+    code = "SECOND_FACTOR_ON"
+    message = _l("Your second factor is on already.")
+
+
+class SecondFactorOff(Conflict):
+    code = "SECOND_FACTOR_OFF"
+    message = _l("Your second factor is off.")
+
+
+class SignInSpent(PortalError):
+    """A sign-in that waited too long for its code, met too many wrong ones, or is over."""
+
+    status = 410
+    code = "SIGN_IN_SPENT"
+    message = _l("This took too long or too many tries. Sign in once more.")

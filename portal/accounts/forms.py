@@ -90,6 +90,34 @@ class ChangePasswordForm(NewPasswordForm):
     current = PasswordField(_l("Current password"), [InputRequired(REQUIRED)])
 
 
+class BeginSecondFactorForm(PortalForm):
+    current = PasswordField(_l("Current password"), [InputRequired(REQUIRED)])
+
+
+class FirstCodeForm(PortalForm):
+    code = StringField(_l("Code from the app"), [InputRequired(REQUIRED)])
+
+
+class ProofForm(PortalForm):
+    """A code from the app, or a recovery code: two fields, for a phone shows other keys for each."""
+
+    code = StringField(_l("Code from the app"))
+    recovery_code = StringField(_l("Recovery code"))
+
+    @property
+    def typed(self) -> str:
+        return (self.recovery_code.data or "").strip() or (self.code.data or "")
+
+    def refuse(self, words: str) -> None:
+        """Says what is wrong beside the field that was used."""
+        field = self.recovery_code if (self.recovery_code.data or "").strip() else self.code
+        field.errors = [*field.errors, words]
+
+
+class SwitchOffForm(ProofForm):
+    current = PasswordField(_l("Current password"), [InputRequired(REQUIRED)])
+
+
 class ProfileForm(PortalForm):
     name = StringField(_l("Name"), [Name()])
     phone = TelField(_l("Phone"), [Length(max=30), Phone()])

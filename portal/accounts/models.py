@@ -1,4 +1,4 @@
-"""Users, their sessions and mailed links; customers and memberships.
+"""Users, their sessions, second factors and mailed links; customers and memberships.
 
 Wallets, payments, subscriptions, invoices and namespaces belong to a customer, never to a user.
 """
@@ -38,10 +38,21 @@ class LinkPurpose(StrEnum):
 
 
 class User(UserMixin, Identified, Base):
-    """A person who signs in. `email` is stored lower-case; `is_active` off signs them out at once."""
+    """A person who signs in. `email` is stored lower-case; `is_active` off signs them out at once.
+
+    The second factor stands here, so that the row that knows who asks also knows whether they have one. It counts
+    from `second_factor_at` on; a secret without it waits for its first code. `second_factor_step` is the half minute
+    of the last code used.
+    """
 
     __tablename__ = "user_account"
-    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="email_lower"),
+        CheckConstraint(
+            "second_factor_at IS NULL OR (second_factor_secret IS NOT NULL AND second_factor_step IS NOT NULL)",
+            name="second_factor_confirmed",
+        ),
+    )
 
     name: Mapped[str] = mapped_column(String(100))
     email: Mapped[str] = mapped_column(String(254), unique=True)
@@ -52,6 +63,9 @@ class User(UserMixin, Identified, Base):
     active: Mapped[bool] = mapped_column(default=True)
     email_verified_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    second_factor_secret: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)
+    second_factor_at: Mapped[datetime | None]
+    second_factor_step: Mapped[int | None]
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="user", lazy="raise")
 
@@ -62,6 +76,10 @@ class User(UserMixin, Identified, Base):
     @property
     def is_administrator(self) -> bool:
         return self.role == Role.ADMINISTRATOR
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.second_factor_at is not None
 
 
 customer_number = Sequence("customer_number", start=1001, metadata=Base.metadata)
@@ -116,6 +134,33 @@ class UserSession(Identified, Base):
 
     user: Mapped[User] = relationship(lazy="raise")
     customer: Mapped[Customer | None] = relationship(lazy="raise")
+
+
+class PendingSignIn(Identified, Base):
+    """A right password whose code is still to come. Not a session: it opens one page, for minutes and a few tries."""
+
+    __tablename__ = "pending_sign_in"
+    __table_args__ = (Index("ix_pending_sign_in_user_id", "user_id"),)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    token_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    remember: Mapped[bool]
+    tries: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class RecoveryCode(Identified, Base):
+    """A code that stands in for the phone once. Only its digest is stored; new codes replace the old ones."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (Index("ix_recovery_code_user_id", "user_id"),)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    code_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class MailedLink(Identified, Base):

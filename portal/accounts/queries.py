@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.accounts import devices
@@ -15,6 +15,7 @@ from portal.accounts.models import (
     LinkPurpose,
     MailedLink,
     Membership,
+    RecoveryCode,
     User,
     UserSession,
 )
@@ -47,6 +48,17 @@ def live_sessions(session: Session, user_id: UUID, *, now: datetime) -> Sequence
         .order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())
     )
     return session.scalars(statement).all()
+
+
+def recovery_codes_left(session: Session, user_id: UUID) -> int:
+    """How many recovery codes still work."""
+    unused = select(func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
+    return session.scalar(unused) or 0
+
+
+def unconfirmed_secret(session: Session, user_id: UUID) -> str | None:
+    """The secret of a second factor that waits for its first code; None once it counts, or before it was begun."""
+    return session.scalar(select(User.second_factor_secret).where(User.id == user_id, User.second_factor_at.is_(None)))
 
 
 def all_users(session: Session) -> Sequence[User]:

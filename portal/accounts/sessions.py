@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
-from portal.accounts.models import Customer, Membership, User, UserSession
+from portal.accounts.models import Customer, Membership, PendingSignIn, User, UserSession
 from portal.core import clock
 from portal.core.crypto import digest
 from portal.core.db import db, transaction
@@ -26,6 +26,8 @@ LIFETIME = timedelta(hours=12)
 REMEMBERED_LIFETIME = timedelta(days=30)
 SEEN_AGAIN_AFTER = timedelta(minutes=5)
 COOKIE_KEY = "session_token"
+HALF_WAY_KEY = "half_way_token"
+BEGUN_KEY = "second_factor_begun"
 
 login_manager = LoginManager()
 login_manager.session_protection = None  # the server-side row decides
@@ -115,6 +117,29 @@ def set_cookie(token: str, *, remember: bool) -> None:
     cookie.permanent = remember
 
 
+def set_half_way_cookie(token: str) -> None:
+    """Puts the token of half a sign-in in a fresh cookie, under a key that opens no session."""
+    cookie.clear()
+    cookie[HALF_WAY_KEY] = token
+    cookie.permanent = False
+
+
+def half_way_token() -> str | None:
+    """The token of half a sign-in in this request's cookie."""
+    token = cookie.get(HALF_WAY_KEY)
+    return token if isinstance(token, str) else None
+
+
+def show_here(secret: str) -> None:
+    """Marks this browser as the one that began with `secret`: no other session of its user is shown it."""
+    cookie[BEGUN_KEY] = digest(secret)
+
+
+def shown_here(secret: str) -> bool:
+    """Whether this browser is the one that `show_here` marked."""
+    return cookie.get(BEGUN_KEY) == digest(secret)
+
+
 def forget_cookie() -> None:
     """Empties the cookie."""
     cookie.clear()
@@ -128,7 +153,13 @@ def revoke(
     keep: UUID | None = None,
     now: datetime,
 ) -> int:
-    """Ends one session, or all of a user's but `keep`; returns how many ended. A repeat ends none."""
+    """Ends one session, or all of a user's but `keep`, with whatever sign-in is half-way; returns how many ended.
+
+    A repeat ends none.
+    """
+    if session_id is None:
+        half_way = update(PendingSignIn).where(PendingSignIn.user_id == user_id, PendingSignIn.ended_at.is_(None))
+        session.execute(half_way.values(ended_at=now).execution_options(synchronize_session=False))
     statement = update(UserSession).where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
     if session_id is not None:
         statement = statement.where(UserSession.id == session_id)

@@ -1,4 +1,7 @@
-"""Who may enter: every route declares it with one decorator, and one hook enforces it."""
+"""Who may enter: every route declares it with one decorator, and one hook enforces it.
+
+Of administrators it also asks for a second factor, where the settings do.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, flash, request, url_for
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
+from config import settings
 from portal.core.errors import Forbidden, NotFound
 from portal.web import htmx
 
@@ -63,12 +68,20 @@ def enforce() -> Response | None:
         return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
     if level is Access.ADMINISTRATOR and not current_user.is_administrator:
         raise NotFound
+    if level is Access.ADMINISTRATOR and settings().administrators_need_second_factor:
+        return None if current_user.has_second_factor else _second_factor_first()
     if level is Access.CUSTOMER and not current_user.is_active:
         raise Forbidden
     return None
 
 
-def _home() -> str:
-    from flask import url_for
+def _second_factor_first() -> Response:
+    """Sends an administrator to set it up; from there the way leads back, after a form to the first page."""
+    flash(_l("Administrators need a second factor here. Set it up, and you go on where you were."), "info")
+    asked_for_page = request.method == "GET" and not htmx.asked()
+    wanted = request.full_path.rstrip("?") if asked_for_page else url_for("admin_home.overview")
+    return htmx.leave_for(url_for("accounts.second_factor", next=wanted))
 
+
+def _home() -> str:
     return url_for("dashboard.overview")

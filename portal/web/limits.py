@@ -19,6 +19,7 @@ SIGN_IN = "30 per minute;300 per hour"
 SIGN_IN_FAILED = "10 per minute;60 per hour"
 SIGN_IN_FAILED_PER_ACCOUNT = "10 per 15 minutes"
 PASSWORD_FAILED = "10 per hour"  # noqa: S105 - a limit
+CODE_FAILED = "10 per hour;30 per day"  # of three codes in a million: a year of it finds one in thirty accounts
 REGISTER = "20 per hour"
 RESET = "10 per hour"
 RESET_PER_ACCOUNT = "3 per hour"

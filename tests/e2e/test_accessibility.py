@@ -53,7 +53,7 @@ VISITOR = (
 CUSTOMER = (
     "/dashboard/", "/catalog/n8n", "/instances/", "/subscriptions/", "/wallet/", "/top-ups/new", "/top-ups/",
     "/invoices/", "/notices/", "/notices/mails", "/notices/preferences", "/profile", "/security",
-    "/profile/deactivation",
+    "/security/second-factor", "/profile/deactivation",
 )  # fmt: skip
 
 
@@ -110,10 +110,17 @@ def changes_of_plan(customer: Customer) -> Iterator[str]:
 
 
 def violations(page: Page, address: str) -> list[str]:
-    """What axe finds grave: everything on a desktop and on a phone, and the colours of both in the dark."""
+    """What axe finds grave at an address."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.set_viewport_size(DESKTOP)
     page.goto(address)
+    return [f"{address} {line}" for line in violations_here(page)]
+
+
+def violations_here(page: Page) -> list[str]:
+    """On the page as it stands: everything on a desktop and on a phone, and the colours of both in the dark."""
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.set_viewport_size(DESKTOP)
     page.evaluate(AXE)
     found = _look(page, "desktop", RULES)
     page.set_viewport_size(PHONE)
@@ -124,7 +131,7 @@ def violations(page: Page, address: str) -> list[str]:
     found += _look(page, "phone, dark", ["color-contrast"])
     page.set_viewport_size(DESKTOP)
     found += _look(page, "desktop, dark", ["color-contrast"])
-    return [f"{address} {line}" for line in found]
+    return found
 
 
 def _look(page: Page, shape: str, only: list[str]) -> list[str]:

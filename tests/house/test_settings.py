@@ -62,3 +62,22 @@ def test_production_refuses_test_money_unless_it_says_that_it_is_staging() -> No
 def test_production_refuses_what_belongs_to_a_laptop(wrong, said) -> None:
     with pytest.raises(ValidationError, match=said):
         start_with(LIVE | wrong)
+
+
+@pytest.mark.parametrize(
+    "values, needed",
+    [
+        ({}, False),
+        ({"environment": "test"}, False),
+        (LIVE, True),
+        (LIVE | {"administrators_need_second_factor": "false"}, False),
+        ({"administrators_need_second_factor": "true"}, True),
+    ],
+)
+def test_administrators_need_a_second_factor_in_production_unless_said_otherwise(values, needed) -> None:
+    assert start_with(values).administrators_need_second_factor is needed
+
+
+def test_an_empty_wish_about_the_second_factor_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADMINISTRATORS_NEED_SECOND_FACTOR", "")
+    assert start_with(LIVE).administrators_need_second_factor is True

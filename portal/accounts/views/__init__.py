@@ -11,8 +11,13 @@ from portal.accounts.views import (  # noqa: E402 - they hang their pages on the
     passwords,
     profile,
     registration,
+    second_factor,
     security,
+    sign_in_code,
     signing_in,
 )
 
-__all__ = ["blueprint", "departure", "passwords", "profile", "registration", "security", "signing_in"]
+__all__ = [
+    "blueprint", "departure", "passwords", "profile", "registration", "second_factor", "security", "sign_in_code",
+    "signing_in",
+]  # fmt: skip

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from portal.accounts import actions, devices
+from portal.accounts import actions, devices, queries
 from portal.accounts.models import LinkPurpose, User
 from portal.core import clock
 from portal.core.ids import new_id
@@ -41,6 +41,38 @@ def tell_new_device(session: Session, user: User, *, user_agent: str, ip_address
     device = ", ".join(filter(None, [devices.browser(user_agent), devices.system(user_agent)])) or "?"
     parameters = {"device": device, "ip_address": ip_address}
     _send(session, user, "new_sign_in", key=new_id(), now=now, parameters=parameters)
+
+
+def tell_second_factor_on(session: Session, user: User, *, now: datetime) -> None:
+    """Tells that codes are asked for from now on."""
+    _send(session, user, "second_factor_on", key=new_id(), now=now)
+
+
+def tell_second_factor_off(session: Session, user: User, *, now: datetime) -> None:
+    """Tells the owner, who may not be the one who switched it off."""
+    _send(session, user, "second_factor_off", key=new_id(), now=now)
+
+
+def tell_second_factor_cleared(session: Session, user: User, *, now: datetime) -> None:
+    """Tells somebody that we took their second factor off, at their wish as we believe."""
+    _send(session, user, "second_factor_cleared", key=new_id(), now=now)
+
+
+def tell_recovery_code_used(session: Session, user: User, *, now: datetime) -> None:
+    """Tells that a recovery code stood in for the phone, and how many are left."""
+    left = queries.recovery_codes_left(session, user.id)
+    _send(session, user, "recovery_code_used", key=new_id(), now=now, parameters={"left": str(left)})
+
+
+def tell_recovery_codes_renewed(session: Session, user: User, *, now: datetime) -> None:
+    """Tells that the recovery codes of before no longer work."""
+    _send(session, user, "recovery_codes_renewed", key=new_id(), now=now)
+
+
+def tell_codes_guessed(session: Session, user: User, *, ip_address: str, now: datetime) -> None:
+    """Warns that somebody knows the password and went on with wrong codes; at most once a day."""
+    key = f"{user.id}:{clock.today(now)}"
+    _send(session, user, "codes_guessed", key=key, now=now, parameters={"ip_address": ip_address or "?"})
 
 
 def tell_deactivated(session: Session, user: User, *, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Security: the password, and where one is signed in."""
+"""Security: the password, the second factor, and where one is signed in."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ def security() -> Response:
 
 def _page(form: ChangePasswordForm, *, status: int) -> Response:
     found = queries.live_sessions(db.session(), current_user.id, now=clock.now())
+    left = queries.recovery_codes_left(db.session(), current_user.id) if current_user.has_second_factor else 0
     return htmx.render(
         "accounts/security.html",
         form=form,
         sessions=found,
         this_session=g.user_session,
         devices=devices,
+        recovery_codes_left=left,
         status=status,
     )
 

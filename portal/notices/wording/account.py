@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _l
 from portal.notices.wording.phrases import Link, Wording
 
 TOKEN = {"token": "sample-token"}
+SECURITY = Link("accounts.security", _l("See my security"))
 
 ACCOUNT: dict[str, Wording] = {
     "verify_email": Wording(
@@ -60,6 +61,58 @@ ACCOUNT: dict[str, Wording] = {
         ],
         Link("accounts.security", _l("See my sessions")),
         {"device": "Firefox, Linux", "ip_address": "203.0.113.7"},
+    ),
+    "second_factor_on": Wording(
+        _l("Your second factor is on"),
+        [
+            _l("From now on signing in takes a code from your app as well. Other devices were signed out."),
+            _l("Keep your recovery codes where you find them without your phone."),
+            _l("If it was not you, set a new password at once and write to us."),
+        ],
+        SECURITY,
+    ),
+    "second_factor_off": Wording(
+        _l("Your second factor is off"),
+        [
+            _l("It was switched off with your password and a code. From now on the password alone signs you in."),
+            _l("If it was not you, set a new password at once and write to us."),
+        ],
+        SECURITY,
+    ),
+    "second_factor_cleared": Wording(
+        _l("We switched your second factor off"),
+        [
+            _l("We did so because we believe that you asked for it, and signed you out everywhere."),
+            _l("Sign in with your password and set the second factor up again."),
+            _l("If you did not ask for it, set a new password at once and write to us."),
+        ],
+        SECURITY,
+    ),
+    "recovery_code_used": Wording(
+        _l("A recovery code of yours was used"),
+        [
+            _l("It stood in for a code from your app and will not work again. You have %(left)s left."),
+            _l("If it was not you, set a new password at once and make new recovery codes."),
+        ],
+        SECURITY,
+        {"left": "9"},
+    ),
+    "recovery_codes_renewed": Wording(
+        _l("You have new recovery codes"),
+        [
+            _l("The recovery codes of before no longer work."),
+            _l("If it was not you, set a new password at once and write to us."),
+        ],
+        SECURITY,
+    ),
+    "codes_guessed": Wording(
+        _l("Someone knows your password"),
+        [
+            _l("Someone (%(ip_address)s) signed in with your password, but stopped at the code after several tries."),
+            _l("If it was you, there is nothing to do. If not, set a new password at once: yours is known."),
+        ],
+        Link("accounts.forgot_password", _l("Set a new password")),
+        {"ip_address": "203.0.113.7"},
     ),
     "account_deactivated": Wording(
         _l("Your account is closed"),
