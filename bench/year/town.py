@@ -125,6 +125,8 @@ class Town:
         self._delivered = 0
         self._last_run: dict[str, datetime] = {}
         app.config["WTF_CSRF_ENABLED"] = False
+        outside.gateway.freeze()
+        outside.gateway.clock.set(clock.now())
 
     def move_to(self, moment: datetime) -> None:
         """Time passes up to then. Daily and monthly entries run at their own minute; of what comes more often than
