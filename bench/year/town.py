@@ -92,7 +92,7 @@ class Outside:
             "MIDTRANS_SNAP_JS_URL": f"{self._url}/midtrans/snap/snap.js", "KUBECONFIG": str(self.kubeconfig),
             "SMTP_URL": f"smtp://127.0.0.1:{self.mail.server.port}", "APPS_DOMAIN": "apps.localhost",
             "APPS_PUBLIC_SCHEME": "http", "APPS_PUBLIC_PORT": port, "APPS_PROBE_ADDRESS": f"127.0.0.1:{port}",
-            "LOG_LEVEL": "ERROR", "RECONCILE_CALLS_PER_S": "0",
+            "CLUSTER_STORAGE_CLASS": "expandable", "LOG_LEVEL": "ERROR", "RECONCILE_CALLS_PER_S": "0",
         }  # fmt: skip
 
     @property
