@@ -120,10 +120,11 @@ class Checks:
 
     def _gateway(self) -> Iterator[str]:
         """What the gateway itself says was paid, and not given back, was credited in full."""
+        gateways_now = self.town.outside.gateway.clock.now()
         kept = {
             one.transaction_id: one.amount
             for one in list(self.town.outside.gateway.records.transactions.values())
-            if one.status in SETTLED and one.settled_at is not None and clock.now() - one.settled_at > FOUND_WITHIN
+            if one.status in SETTLED and one.settled_at is not None and gateways_now - one.settled_at > FOUND_WITHIN
         }
         rows = db.session().execute(sa.text("SELECT transaction_id, credited - taken_back FROM gateway_transaction"))
         credited = {transaction_id: int(amount) for transaction_id, amount in rows}

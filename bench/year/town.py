@@ -92,7 +92,7 @@ class Outside:
             "MIDTRANS_SNAP_JS_URL": f"{self._url}/midtrans/snap/snap.js", "KUBECONFIG": str(self.kubeconfig),
             "SMTP_URL": f"smtp://127.0.0.1:{self.mail.server.port}", "APPS_DOMAIN": "apps.localhost",
             "APPS_PUBLIC_SCHEME": "http", "APPS_PUBLIC_PORT": port, "APPS_PROBE_ADDRESS": f"127.0.0.1:{port}",
-            "LOG_LEVEL": "ERROR", "RECONCILE_CALLS_PER_S": "0",
+            "CLUSTER_STORAGE_CLASS": "expandable", "LOG_LEVEL": "ERROR", "RECONCILE_CALLS_PER_S": "0",
         }  # fmt: skip
 
     @property
@@ -125,6 +125,8 @@ class Town:
         self._delivered = 0
         self._last_run: dict[str, datetime] = {}
         app.config["WTF_CSRF_ENABLED"] = False
+        outside.gateway.freeze()
+        outside.gateway.clock.set(clock.now())
 
     def move_to(self, moment: datetime) -> None:
         """Time passes up to then. Daily and monthly entries run at their own minute; of what comes more often than

@@ -10,7 +10,7 @@ from bench.year.town import Town
 from sandbox.midtrans.gateway import Refused
 
 GATEWAY_FAULTS = ("html_502", "http_503", "empty_body", "tcp_reset")
-AILMENTS = ("crash-loop", "image-not-found", "never-ready", "unschedulable")
+AILMENTS = ("crash-loop", "image-not-found", "never-ready", "unschedulable", "claim-stuck")
 SETTLED = ("settlement", "capture")
 
 
