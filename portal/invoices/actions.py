@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from config import Settings, settings
 from portal.accounts.models import Customer, Membership, MembershipRole, User
+from portal.accounts.rules import format_npwp
 from portal.core import clock, outbox
 from portal.core.ids import new_id
 from portal.core.outbox import Work
@@ -162,12 +163,14 @@ def _buyers(session: Session, customer_ids: set[UUID]) -> dict[UUID, dict[str, A
         .limit(1)
         .scalar_subquery()
     )
-    columns = Customer.id, Customer.name, Customer.billing_email, Customer.number, owner_language
-    rows = session.execute(select(*columns).where(among(Customer.id, customer_ids)))
-    return {
-        customer_id: {"buyer": {"name": name, "email": email, "number": number}, "language": language or "id"}
-        for customer_id, name, email, number, language in rows
-    }
+    rows = session.execute(select(Customer, owner_language).where(among(Customer.id, customer_ids)))
+    return {customer.id: {"buyer": _buyer(customer), "language": language or "id"} for customer, language in rows}
+
+
+def _buyer(customer: Customer) -> dict[str, Any]:
+    buyer = {"name": customer.name, "email": customer.billing_email, "number": customer.number}
+    known = {"address": customer.billing_address, "npwp": format_npwp(customer.npwp) if customer.npwp else None}
+    return buyer | {name: value for name, value in known.items() if value}
 
 
 def _tax(session: Session, series: Series, total: int, corrects_id: UUID | None) -> dict[str, int]:

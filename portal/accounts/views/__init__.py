@@ -7,6 +7,7 @@ from flask import Blueprint
 blueprint = Blueprint("accounts", __name__)
 
 from portal.accounts.views import (  # noqa: E402 - they hang their pages on the blueprint above
+    billing,
     departure,
     passwords,
     profile,
@@ -15,4 +16,4 @@ from portal.accounts.views import (  # noqa: E402 - they hang their pages on the
     signing_in,
 )
 
-__all__ = ["blueprint", "departure", "passwords", "profile", "registration", "security", "signing_in"]
+__all__ = ["billing", "blueprint", "departure", "passwords", "profile", "registration", "security", "signing_in"]
