@@ -163,14 +163,18 @@ def _buyers(session: Session, customer_ids: set[UUID]) -> dict[UUID, dict[str, A
         .limit(1)
         .scalar_subquery()
     )
-    rows = session.execute(select(Customer, owner_language).where(among(Customer.id, customer_ids)))
-    return {customer.id: {"buyer": _buyer(customer), "language": language or "id"} for customer, language in rows}
+    known = Customer.name, Customer.billing_email, Customer.number, Customer.billing_address, Customer.npwp
+    rows = session.execute(select(Customer.id, owner_language, *known).where(among(Customer.id, customer_ids)))
+    return {
+        customer_id: {"buyer": _buyer(*details), "language": language or "id"}
+        for customer_id, language, *details in rows
+    }
 
 
-def _buyer(customer: Customer) -> dict[str, Any]:
-    buyer = {"name": customer.name, "email": customer.billing_email, "number": customer.number}
-    known = {"address": customer.billing_address, "npwp": format_npwp(customer.npwp) if customer.npwp else None}
-    return buyer | {name: value for name, value in known.items() if value}
+def _buyer(name: str, email: str, number: int, address: str | None, npwp: str | None) -> dict[str, Any]:
+    """Address and tax number stand there only where there are some: of a company."""
+    company = {"address": address, "npwp": format_npwp(npwp) if npwp else None}
+    return {"name": name, "email": email, "number": number} | {key: value for key, value in company.items() if value}
 
 
 def _tax(session: Session, series: Series, total: int, corrects_id: UUID | None) -> dict[str, int]:

@@ -59,6 +59,12 @@ class WrongFacts(PortalError):
     message = _l("Give the amount, the bank's reference and the day, as the bank statement shows them.")
 
 
+class ReasonNeeded(PortalError):
+    status = 422
+    code = "REASON_NEEDED"
+    message = _l("Give a reason, in at most 300 characters. The customer reads it.")
+
+
 class NothingToTakeBack(Conflict):
     code = "NOTHING_TO_TAKE_BACK"
     message = _l("This is more than is left to take back, or somebody took back meanwhile. Nothing was booked now.")

@@ -62,7 +62,9 @@ def _kind(raw: bytes) -> str:
 def _drawn_anew(raw: bytes, kind: str) -> Upload:
     try:
         picture = _pixels(raw, kind)
-        digest = hashlib.sha256(str(picture.size).encode() + picture.tobytes()).hexdigest()
+        pixels = picture.tobytes()
+        digest = hashlib.sha256(str(picture.size).encode() + pixels).hexdigest()
+        picture = Image.frombytes("RGB", picture.size, pixels)  # comments and profiles would travel with the old one
         picture.thumbnail((SIDE_MAX, SIDE_MAX))
         drawn = io.BytesIO()
         picture.save(drawn, "JPEG", quality=85)

@@ -72,6 +72,11 @@ def accounts(text: str) -> list[BankAccount]:
     return [BankAccount(one["bank"].strip(), one["number"], one["holder"].strip()) for one in found if one]
 
 
+def plain(text: str) -> str:
+    """What somebody typed, on one line, without characters that cannot be seen."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 @dataclass(frozen=True)
 class Received:
     """A line of our bank account, as an administrator read it."""

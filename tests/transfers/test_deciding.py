@@ -19,7 +19,14 @@ from portal.core.money import rupiah
 from portal.invoices.models import Document, DocumentLine
 from portal.payments.errors import AmountOutOfRange, UnknownMethod
 from portal.payments.models import Payment, PaymentStatus
-from portal.transfers.errors import AlreadyDecided, BankLineTaken, NothingToTakeBack, OwnTransfer, WrongFacts
+from portal.transfers.errors import (
+    AlreadyDecided,
+    BankLineTaken,
+    NothingToTakeBack,
+    OwnTransfer,
+    ReasonNeeded,
+    WrongFacts,
+)
 from portal.transfers.rules import TransferState
 from portal.wallet import actions as wallet
 from portal.wallet.models import Transaction, TransactionStatus
@@ -205,7 +212,7 @@ def test_a_rejection_says_why_and_books_nothing(desk):
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 301])
 def test_a_reason_is_needed_and_short(desk, reason):
     payment = desk.proven()
-    with pytest.raises(WrongFacts):
+    with pytest.raises(ReasonNeeded):
         desk.reject(payment, reason)
 
 

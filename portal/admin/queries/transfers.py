@@ -44,7 +44,7 @@ def _conditions(wanted: Wanted) -> list[Any]:
     if wanted.state is not None:
         conditions.append(Payment.status.in_(rules.statuses_of(wanted.state)))
     if wanted.search:
-        text = wanted.search.strip()
+        text = rules.plain(wanted.search)
         conditions.append(sa.or_(
             BankTransfer.reference == text.upper(), BankTransfer.bank_reference == text,
             Customer.name.icontains(text, autoescape=True), Customer.billing_email.icontains(text, autoescape=True),

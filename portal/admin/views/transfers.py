@@ -83,8 +83,7 @@ class ApprovalForm(PortalForm):
 
     @property
     def received(self) -> Received:
-        text = " ".join((self.bank_reference.data or "").split())
-        return Received(self.amount.amount, text, self.received_on.data)
+        return Received(self.amount.amount, rules.plain(self.bank_reference.data or ""), self.received_on.data)
 
 
 class RejectionForm(PortalForm):

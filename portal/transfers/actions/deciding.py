@@ -21,7 +21,7 @@ from portal.payments import actions as payments
 from portal.payments.models import Payment, PaymentStatus
 from portal.transfers import booking, rules
 from portal.transfers.actions.locking import Locked, lock
-from portal.transfers.errors import AlreadyDecided, BankLineTaken, NothingToTakeBack, WrongFacts
+from portal.transfers.errors import AlreadyDecided, BankLineTaken, NothingToTakeBack, ReasonNeeded
 from portal.transfers.models import BankTransfer
 from portal.transfers.rules import Received
 
@@ -141,9 +141,9 @@ def _refuse_taken_line(session: Session, received: Received) -> None:
 
 
 def _reason(text: str) -> str:
-    said = " ".join(text.split()).rstrip(".")
+    said = rules.plain(text).rstrip(".")
     if not said or len(said) > rules.REASON_LENGTH_MAX:
-        raise WrongFacts
+        raise ReasonNeeded
     return said
 
 
