@@ -19,7 +19,7 @@ BYTES_MAX = 5 * 1024 * 1024
 PIXELS_MAX = 25_000_000
 SIDE_MAX = 2400
 """Enough to read a photographed receipt."""
-PICTURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n"}
+PICTURES = {"JPEG": (b"\xff\xd8\xff", b"\xff\xd9"), "PNG": (b"\x89PNG\r\n\x1a\n", b"IEND")}
 # What Pillow raises for pictures that are broken, or made to break it.
 BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError, ZeroDivisionError,
@@ -49,10 +49,11 @@ def read(raw: bytes) -> Upload:
 
 
 def _kind(raw: bytes) -> str:
-    for kind, magic in PICTURES.items():
-        if raw.startswith(magic):
+    """By how it begins and ends. Half a picture is refused here: whether Pillow does depends on who else uses it."""
+    for kind, (begin, end) in PICTURES.items():
+        if raw.startswith(begin) and end in raw:
             return kind
-    if raw.startswith(b"RIFF") and raw[8:12] == b"WEBP":
+    if raw.startswith(b"RIFF") and raw[8:12] == b"WEBP" and int.from_bytes(raw[4:8], "little") + 8 <= len(raw):
         return "WEBP"
     if raw.startswith(b"%PDF-") and b"%%EOF" in raw[-1024:]:
         return "PDF"

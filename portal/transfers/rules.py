@@ -12,7 +12,7 @@ from portal.payments.models import PaymentStatus
 from portal.transfers.errors import AlreadyDecided, OwnTransfer, WrongFacts
 
 PROOF_AWAITED_FOR = timedelta(days=7)
-PROOFS_MAX = 10
+PROOFS_MAX = 5
 REASON_LENGTH_MAX = 300
 BANK_REFERENCE_LENGTH_MAX = 60
 

@@ -16,9 +16,12 @@ from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import Conflict, Forbidden, NotFound, PortalError
 from portal.core.money import rupiah
+from portal.core.outbox import OutboxMessage
 from portal.invoices.models import Document, DocumentLine
+from portal.notices.models import Mail
 from portal.payments.errors import AmountOutOfRange, UnknownMethod
 from portal.payments.models import Payment, PaymentStatus
+from portal.transfers import actions
 from portal.transfers.errors import (
     AlreadyDecided,
     BankLineTaken,
@@ -30,7 +33,7 @@ from portal.transfers.errors import (
 from portal.transfers.rules import TransferState
 from portal.wallet import actions as wallet
 from portal.wallet.models import Transaction, TransactionStatus
-from tests.conftest import run_due_work
+from tests.conftest import NOON, run_due_work
 from tests.transfers.desk import A_DAY, Asked
 from tests.transfers.pictures import picture
 
@@ -77,28 +80,67 @@ def test_a_second_press_and_a_second_administrator_book_nothing(desk, eka):
     assert (desk.balance, desk.entries) == (50_000, 1)
 
 
-def test_two_administrators_at_once_book_once(portal, desk, dewi, eka):
-    payment = desk.proven()
-    outcomes, start = [], threading.Barrier(2)
+def at_once(portal, deeds):
+    """Does all of it in threads that start together; what each came to, sorted."""
+    outcomes, start = [], threading.Barrier(len(deeds))
 
-    def press(who):
-        with portal.app_context(), clock.at(clock.now()):
+    def run(deed):
+        with portal.app_context(), clock.at(NOON):
             start.wait()
             try:
-                desk.approve(payment, by=who)
-                outcomes.append("credited")
+                deed()
+                outcomes.append("done")
             except PortalError as refusal:
                 outcomes.append(refusal.code)
             finally:
                 db.session.remove()
 
-    threads = [threading.Thread(target=press, args=(who,)) for who in (dewi, eka)]
+    threads = [threading.Thread(target=run, args=(deed,)) for deed in deeds]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(outcomes) == ["ALREADY_DECIDED", "credited"]
+    return sorted(outcomes)
+
+
+def test_two_administrators_at_once_book_once(portal, desk, dewi, eka):
+    payment = desk.proven()
+    outcomes = at_once(portal, [lambda who=who: desk.approve(payment, by=who) for who in (dewi, eka)])
+    assert outcomes == ["ALREADY_DECIDED", "done"]
     assert (desk.balance, desk.entries) == (50_000, 1)
+
+
+def test_one_line_claimed_for_two_transfers_at_once_is_credited_once(portal, desk, dewi, eka):
+    pairs = list(zip([desk.proven(), desk.proven()], (dewi, eka), strict=True))
+    outcomes = at_once(portal, [lambda one=one, who=who: desk.approve(one, line="FT1", by=who) for one, who in pairs])
+    assert outcomes == ["BANK_LINE_TAKEN", "done"]
+    assert (desk.balance, desk.entries) == (50_000, 1)
+
+
+def test_a_customer_who_cancels_while_somebody_credits_loses_nothing(portal, desk, ayu):
+    payment = desk.proven()
+
+    def withdraw():
+        with transaction() as session:
+            actions.cancel(session, payment.id, payment.customer_id, now=clock.now())
+
+    outcomes = at_once(portal, [lambda: desk.approve(payment), withdraw])
+    assert outcomes in (["NOT_CANCELLABLE", "done"], ["done", "done"])
+    assert (desk.balance, desk.state(payment)) == (50_000, TransferState.APPROVED)
+
+
+def test_the_owner_is_mailed_that_we_have_the_proof_and_the_receipt(desk):
+    desk.approve(desk.proven())
+    run_due_work(without=("notices.deliver",))
+    mails = db.session().query(Mail).order_by(Mail.created_at, Mail.id).all()
+    assert [mail.code for mail in mails] == ["transfer_proof_received", "receipt_issued"]
+    assert mails[1].document_id is not None
+
+
+def test_credit_wakes_what_waits_for_it(desk):
+    desk.approve(desk.proven())
+    run_due_work(without=("invoices.render", "notices.deliver", "subscriptions.use_credit"))
+    assert db.session().query(OutboxMessage).filter_by(name="subscriptions.use_credit").count() == 1
 
 
 def test_what_arrived_is_credited_even_if_it_is_not_what_was_announced(desk):

@@ -14,7 +14,7 @@ from portal.core.ids import readable_code
 from portal.notices import actions as notices
 from portal.payments import actions as payments
 from portal.payments.actions import Collection, TopUp
-from portal.payments.errors import UnknownMethod
+from portal.payments.errors import TooManyOpenTopUps, UnknownMethod
 from portal.payments.models import Payment, PaymentStatus
 from portal.payments.rules import BANK_TRANSFER
 from portal.transfers import rules
@@ -28,16 +28,27 @@ from portal.transfers.rules import TransferState
 def ask(session: Session, customer_id: UUID, wanted: TopUp, *, now: datetime) -> Payment:
     """A top-up by bank transfer with its reference code; a repeat of the form's key returns the same one.
 
-    Raises what `payments.request_top_up` raises; `UnknownMethod` too while no account is set.
+    Raises what `payments.request_top_up` raises; `UnknownMethod` too while no account is set, and `TooManyOpenTopUps`
+    also while as many wait for us: each holds pictures.
     """
     if not settings().bank_accounts:
         raise UnknownMethod
+    _refuse_too_many(session, customer_id)
     reference = f"TF{readable_code(8).upper()}"
     how = Collection(BANK_TRANSFER, rules.PROOF_AWAITED_FOR, PaymentStatus.PENDING, order_id=reference)
     payment = payments.request_top_up(session, customer_id, wanted, collected=how, now=now)
     if payment.gateway == BANK_TRANSFER and session.get(BankTransfer, payment.id) is None:
         session.add(BankTransfer(payment_id=payment.id, reference=reference))
     return payment
+
+
+def _refuse_too_many(session: Session, customer_id: UUID) -> None:
+    waiting = select(func.count()).where(
+        Payment.customer_id == customer_id, Payment.gateway == BANK_TRANSFER,
+        Payment.status.in_([PaymentStatus.PENDING, PaymentStatus.IN_REVIEW]),
+    )  # fmt: skip
+    if (session.scalar(waiting) or 0) >= settings().top_ups_open_max:
+        raise TooManyOpenTopUps
 
 
 def add_proof(
