@@ -66,9 +66,17 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("gateway = 'bank_transfer'"),
     )
+    op.create_index(
+        "ix_payment_transfer_queue",
+        "payment",
+        ["created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("gateway = 'bank_transfer' AND status = 'IN_REVIEW'"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_payment_transfer_queue", table_name="payment")
     op.drop_index("ix_payment_transfer", table_name="payment")
     op.drop_table("transfer_proof")
     op.drop_table("bank_transfer")

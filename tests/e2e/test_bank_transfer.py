@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import OpenContext
 from tests.e2e.people import Customer
 from tests.e2e.stack import Stack, until
+from tests.e2e.test_accessibility import violations
 from tests.transfers.pictures import picture
 
 pytestmark = pytest.mark.browser
@@ -43,6 +44,7 @@ def test_a_transfer_that_was_found_is_credit_with_a_receipt(
     page.wait_for_url(re.compile(r"/transfers/[0-9a-f-]{36}$"))
     expect(page.get_by_role("main")).to_contain_text("1234567890")
     reference = page.locator("code").inner_text()
+    assert violations(page, page.url) == []
 
     page.get_by_label("Screenshot, photo or PDF of the transfer").set_input_files(proof)
     page.get_by_role("button", name="Send the proof").click()
@@ -53,6 +55,8 @@ def test_a_transfer_that_was_found_is_credit_with_a_receipt(
 
     administrator.goto("/admin/transfers/")
     administrator.get_by_role("link", name=reference).click()
+    administrator.wait_for_url(re.compile(r"/admin/transfers/[0-9a-f-]{36}$"))
+    assert violations(administrator, administrator.url) == []
     expect(administrator.get_by_alt_text("Proof of the transfer")).to_be_visible()
     administrator.locator("summary", has_text="It arrived: credit it").click()
     administrator.get_by_label("The bank's own reference").fill(f"FT-{reference}")

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from config import settings
 from jobs import payments as payment_jobs
 from portal.accounts.models import Membership
 from portal.books.audit import differences
@@ -135,6 +136,15 @@ def test_the_owner_is_mailed_that_we_have_the_proof_and_the_receipt(desk):
     mails = db.session().query(Mail).order_by(Mail.created_at, Mail.id).all()
     assert [mail.code for mail in mails] == ["transfer_proof_received", "receipt_issued"]
     assert mails[1].document_id is not None
+
+
+def test_the_operator_is_mailed_once_that_somebody_waits(desk, monkeypatch):
+    monkeypatch.setenv("OPERATOR_EMAIL", "operator@example.com")
+    settings.cache_clear()
+    payment = desk.proven()
+    desk.prove(payment, picture(colour="red"))
+    [mail] = db.session().query(Mail).filter_by(to_address="operator@example.com").all()
+    assert (mail.code, mail.parameters["reference"]) == ("transfer_to_check", desk.transfer(payment).reference)
 
 
 def test_credit_wakes_what_waits_for_it(desk):
@@ -340,8 +350,6 @@ def test_a_repeat_of_the_form_is_one_transfer_and_the_limits_are_those_of_top_up
 
 
 def test_without_an_account_nobody_can_ask(desk, monkeypatch):
-    from config import settings
-
     monkeypatch.setenv("BANK_ACCOUNTS", "")
     settings.cache_clear()
     with pytest.raises(UnknownMethod):

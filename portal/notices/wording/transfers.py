@@ -19,6 +19,15 @@ TRANSFERS: dict[str, Wording] = {
         TRANSFER,
         TOP_UP,
     ),
+    "transfer_to_check": Wording(
+        _l("A bank transfer of %(amount)s waits to be checked"),
+        [
+            _l("A customer uploaded a proof for the reference %(reference)s."),
+            _l("Look for it on the bank account, then credit what arrived, or reject it with a reason."),
+        ],
+        Link("admin_transfers.show", _l("To this transfer"), ("payment_id",)),
+        {**TOP_UP, "reference": "TF7K3QX9AB"},
+    ),
     "transfer_credited": Wording(
         _l("%(amount)s has arrived"),
         [_l("Your bank transfer of %(amount)s was added to your credit."), DEBT_PAID, BALANCE],

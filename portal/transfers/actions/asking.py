@@ -72,11 +72,11 @@ def add_proof(
     )  # fmt: skip
     session.add(proof)
     if found.state is TransferState.WAITING_FOR_PROOF:
-        _hand_over(session, found.payment, now=now)
+        _hand_over(session, found.payment, found.transfer.reference, now=now)
     return proof
 
 
-def _hand_over(session: Session, payment: Payment, *, now: datetime) -> None:
+def _hand_over(session: Session, payment: Payment, reference: str, *, now: datetime) -> None:
     payment.status = PaymentStatus.IN_REVIEW
     events.record(session, "payment.needs_review", payment_id=payment.id)
     notices.tell(
@@ -84,6 +84,12 @@ def _hand_over(session: Session, payment: Payment, *, now: datetime) -> None:
         unique_key=f"transfer_proof_received:{payment.id}",
         parameters={"amount": payment.amount, "payment_id": str(payment.id)},
     )  # fmt: skip
+    if settings().operator_email:
+        notices.send_mail(
+            session, to_address=settings().operator_email, language=settings().operator_language,
+            code="transfer_to_check", unique_key=f"transfer_to_check:{payment.id}", now=now,
+            parameters={"amount": payment.amount, "reference": reference, "payment_id": str(payment.id)},
+        )  # fmt: skip
 
 
 def cancel(session: Session, payment_id: UUID, customer_id: UUID, *, now: datetime) -> Payment:
