@@ -6,12 +6,13 @@ message that names the variable; production also refuses default secrets, debug 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
@@ -19,6 +20,7 @@ DEVELOPMENT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S
 # A Fernet key anyone can read here: good enough for a laptop, refused in production.
 DEVELOPMENT_ENCRYPTION_KEY = "ZGV2ZWxvcG1lbnQtb25seS1lbmNyeXB0aW9uLWtleSE="
 SANDBOX_SERVER_KEY = "SB-Mid-server-sandbox"  # our stand-in's: whoever reads this can sign a notification with it
+BANK_ACCOUNT = re.compile(r"(?P<bank>[^;]+?)\s+(?P<number>\d[\d .-]{4,}\d)\s+a\.?\s?n\.?\s+(?P<holder>[^;]+)")
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1", ""}
 
 
@@ -65,6 +67,13 @@ class Settings(BaseSettings):
     top_up_max: int = Field(10_000_000, ge=1, description="largest top-up, whole rupiah")
     top_up_expiry_hours: int = Field(24, ge=1, le=168, description="how long a top-up stays payable")
     top_ups_open_max: int = Field(5, ge=1, description="unpaid top-ups a customer may hold at once")
+
+    bank_accounts: str = Field(
+        "", description="our accounts for transfers checked by hand, 'BCA 1234567890 a.n. PT X; …'; empty: not offered"
+    )
+    transfer_approval_limit: int = Field(
+        5_000_000, ge=0, description="a bank transfer above this needs two administrators, whole rupiah"
+    )
 
     # --- the life of a subscription -----------------------------------------------------------------------
     grace_days: int = Field(7, ge=0, le=60, description="how long an unpaid app keeps running")
@@ -146,6 +155,15 @@ class Settings(BaseSettings):
         if not self.database_url.startswith("postgresql+psycopg://"):
             raise ValueError("DATABASE_URL must be a postgresql:// address")
         return self
+
+    @field_validator("bank_accounts")
+    @classmethod
+    def _refuse_unreadable_accounts(cls, text: str) -> str:
+        """A customer pays to what is written here: better no start than half an account number."""
+        for account in filter(None, (part.strip() for part in text.split(";"))):
+            if not BANK_ACCOUNT.fullmatch(account):
+                raise ValueError(f"write each account as 'BCA 1234567890 a.n. PT X', separated by ';': {account!r}")
+        return text.strip()
 
     @model_validator(mode="after")
     def _decide_about_the_second_factor(self) -> Self:

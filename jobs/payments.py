@@ -14,7 +14,7 @@ from portal.core.errors import Unavailable
 from portal.payments import actions, notifications, rules
 from portal.payments.gateways import Answer
 from portal.payments.models import GatewayEvent, Payment, PaymentAttempt, PaymentStatus
-from portal.payments.registry import gateway_named
+from portal.payments.registry import GATEWAYS, gateway_named
 
 log = structlog.get_logger()
 
@@ -77,7 +77,8 @@ def sync() -> str:
     waiting = Payment.status.in_([*actions.OPEN, PaymentStatus.IN_REVIEW])
     # A settled payment can still be denied by the bank within minutes, and refunded from the dashboard later.
     settled = Payment.status.in_(CREDITED) & (Payment.settled_at > clock.now() - timedelta(days=1))
-    return _queue_for(or_(waiting, shut, settled, Payment.id.in_(_unread())), job="payments.check")
+    asked = Payment.gateway.in_(GATEWAYS)
+    return _queue_for(asked, or_(waiting, shut, settled, Payment.id.in_(_unread())), job="payments.check")
 
 
 def _unread() -> Select[UUID]:
@@ -109,7 +110,9 @@ def _queue_for(*conditions: ColumnElement[bool], job: str) -> str:
 
 
 def _attempts(payment_id: UUID) -> list[UUID]:
-    statement = select(PaymentAttempt.id).where(PaymentAttempt.payment_id == payment_id)
+    statement = select(PaymentAttempt.id).where(
+        PaymentAttempt.payment_id == payment_id, PaymentAttempt.gateway.in_(GATEWAYS)
+    )
     ids = list(db.session().scalars(statement.order_by(PaymentAttempt.number)))
     db.session.rollback()
     return ids

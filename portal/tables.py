@@ -11,9 +11,10 @@ from portal.invoices import models as invoices
 from portal.notices import models as notices
 from portal.payments import models as payments
 from portal.subscriptions import models as subscriptions
+from portal.transfers import models as transfers
 from portal.wallet import models as wallet
 
 __all__ = [
     "accounts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "notices", "outbox",
-    "payments", "subscriptions", "switches", "wallet",
+    "payments", "subscriptions", "switches", "transfers", "wallet",
 ]  # fmt: skip

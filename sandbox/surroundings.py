@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parents[1]
+BANK_ACCOUNTS = "BCA 1234567890 a.n. PT MinisPod Nusantara; Mandiri 1310012345678 a.n. PT MinisPod Nusantara"
 PORT_WAIT_S = 6  # after a kill, processes of the last run may still be letting go of their ports
 
 
@@ -160,6 +161,7 @@ class Surroundings:
             "MIDTRANS_CORE_URL": inside,
             "MIDTRANS_SNAP_URL": f"{inside}/snap/v1",
             "MIDTRANS_SNAP_JS_URL": f"{self.sandbox_url}/midtrans/snap/snap.js",
+            "BANK_ACCOUNTS": BANK_ACCOUNTS,
         }
 
     def _sandbox_cluster(self) -> dict[str, str]:

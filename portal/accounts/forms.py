@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, EmailField, PasswordField, RadioField, SelectField, StringField, TelField
+from wtforms import (
+    BooleanField,
+    EmailField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    StringField,
+    TelField,
+    TextAreaField,
+)
 from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 
-from portal.accounts import rules
+from portal.accounts import billing, rules
+from portal.accounts.billing import Billing
 from portal.accounts.errors import NAME_MESSAGES, PASSWORD_MESSAGES
+from portal.accounts.models import CustomerKind
 from portal.accounts.rules import Departure
+from portal.accounts.wording import BILLING_MESSAGES
 from portal.web.forms import PortalForm
 from portal.web.languages import LANGUAGES
 
@@ -122,6 +134,34 @@ class ProfileForm(PortalForm):
     name = StringField(_l("Name"), [Name()])
     phone = TelField(_l("Phone"), [Length(max=30), Phone()])
     language = SelectField(_l("Language"), choices=list(LANGUAGES.items()))
+
+
+class BillingForm(PortalForm):
+    """Who stands on documents; what is wrong is said by `billing.checked`, the rule of the verb."""
+
+    kind = RadioField(
+        _l("Invoices are for"),
+        choices=[(CustomerKind.PERSON, _l("me, a person")), (CustomerKind.ORGANISATION, _l("a company"))],
+        default=CustomerKind.PERSON,
+    )
+    company = StringField(_l("Company name"), [Length(max=200)])
+    npwp = StringField(_l("NPWP"), [Length(max=40)])
+    address = TextAreaField(_l("Address"), [Length(max=600)])
+    email = EmailField(_l("E-mail address on invoices"), [Length(max=EMAIL_LENGTH_MAX)])
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """The fields' own rules, then those of billing."""
+        well_formed = super().validate(extra_validators)
+        problems = billing.checked(self.wanted())[1] if well_formed else {}
+        for name, problem in problems.items():
+            self[name].errors = [str(BILLING_MESSAGES[problem])]
+        return well_formed and not problems
+
+    def wanted(self) -> Billing:
+        return Billing(
+            self.kind.data or "", self.email.data or "", self.company.data or "", self.address.data or "",
+            self.npwp.data or "",
+        )  # fmt: skip
 
 
 class DeactivationForm(PortalForm):

@@ -94,6 +94,8 @@ class Customer(Identified, Base):
     kind: Mapped[str] = mapped_column(String(20), default=CustomerKind.PERSON)
     name: Mapped[str] = mapped_column(String(100))
     billing_email: Mapped[str] = mapped_column(String(254))
+    billing_address: Mapped[str | None] = mapped_column(String(300))  # of an organisation, like its tax number
+    npwp: Mapped[str | None] = mapped_column(String(16))  # digits alone
     created_at: Mapped[datetime]
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="customer", lazy="raise")

@@ -109,3 +109,8 @@ def payout_requests(session: Session) -> Sequence[tuple[AuditEntry, User]]:
         .order_by(AuditEntry.happened_at)
     )
     return [(entry, user) for entry, user in session.execute(statement)]
+
+
+def is_member(session: Session, user_id: UUID, customer_id: UUID) -> bool:
+    """Whether a user belongs to a customer, in whatever part."""
+    return session.get(Membership, (user_id, customer_id), populate_existing=True) is not None

@@ -13,6 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from portal.accounts.common_passwords import COMMON_PASSWORDS, COMMON_WORDS
 
 NAME_LENGTH_MAX = 100
+ADDRESS_LENGTH_MAX = 300
 PASSWORD_LENGTH_MIN = 10
 PASSWORD_LENGTH_MAX = 200
 """Long enough for any passphrase, short enough that hashing costs nothing worth attacking."""
@@ -41,6 +42,13 @@ class NameProblem(StrEnum):
     TOO_LONG = "TOO_LONG"
     UNFIT = "UNFIT"
     LINK_LIKE = "LINK_LIKE"
+
+
+class BillingProblem(StrEnum):
+    EMAIL = "EMAIL"
+    COMPANY = "COMPANY"
+    ADDRESS = "ADDRESS"
+    NPWP = "NPWP"
 
 
 class DepartureProblem(StrEnum):
@@ -100,6 +108,49 @@ def normal_phone(text: str) -> str | None:
     digits = re.sub(r"^620", "62", digits)
     fits = PHONE_DIGITS_MIN <= len(digits) <= PHONE_DIGITS_MAX and not digits.startswith("0")
     return f"+{digits}" if fits else None
+
+
+def fits_company(name: str) -> bool:
+    """May a company, as `normal_name` spells it, stand on documents? `Traveloka.com` is one, unlike a person."""
+    unfit = any(unicodedata.category(character) in UNFIT_CATEGORIES for character in name)
+    return 0 < len(name) <= NAME_LENGTH_MAX and not unfit and any(character.isalnum() for character in name)
+
+
+def normal_address(text: str) -> str:
+    """A postal address on one line, with commas where lines ended."""
+    lines = (re.sub(r"\s+", " ", line).strip(" ,") for line in unicodedata.normalize("NFC", text).splitlines())
+    return ", ".join(line for line in lines if line)
+
+
+def fits_address(address: str) -> bool:
+    """May an address, as `normal_address` spells it, stand on documents?"""
+    unfit = any(unicodedata.category(character) in UNFIT_CATEGORIES for character in address)
+    return 0 < len(address) <= ADDRESS_LENGTH_MAX and not unfit and any(character.isalnum() for character in address)
+
+
+def normal_npwp(text: str) -> str | None:
+    """A tax number's digits, 15 or 16 of them; None when it is none.
+
+    Of 15 digits the ninth is a Luhn check digit over the first eight. 16 are that number behind a zero, or a person's
+    NIK, which has no check digit. Source: PMK 112/2022; metacpan.org, Business::ID::NPWP.
+    """
+    digits = re.sub(r"[\s.-]", "", text)
+    if not re.fullmatch(r"[0-9]{15,16}", digits):
+        return None
+    checked = digits if len(digits) == 15 else digits[1:] if digits.startswith("0") else ""
+    return digits if not checked or (_passes_luhn(checked[:9]) and int(checked[:8])) else None
+
+
+def _passes_luhn(digits: str) -> bool:
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return sum(one - 9 if one > 9 else one for one in doubled) % 10 == 0
+
+
+def format_npwp(digits: str) -> str:
+    """`01.312.166.0-091.000`; 16 digits in fours, as the tax office writes them."""
+    if len(digits) == 16:
+        return " ".join(digits[start : start + 4] for start in range(0, 16, 4))
+    return f"{digits[:2]}.{digits[2:5]}.{digits[5:8]}.{digits[8]}-{digits[9:12]}.{digits[12:]}"
 
 
 def normal_password(text: str) -> str:

@@ -14,6 +14,7 @@ from portal.books.models import BooksDifference, Reconciliation
 from portal.books.rules import Booked, Order
 from portal.core import clock
 from portal.core.money import Money
+from portal.payments.registry import GATEWAYS
 from portal.wallet.proofs import Difference
 
 
@@ -26,6 +27,7 @@ def next_attempt(session: Session, after: UUID | None, *, day: date, before: dat
         """
         SELECT a.id FROM payment_attempt a JOIN payment p ON p.id = a.payment_id
         WHERE (CAST(:after AS uuid) IS NULL OR a.id > CAST(:after AS uuid)) AND a.created_at < :before
+          AND a.gateway = ANY(:gateways)
           AND (a.created_at >= :young
             OR p.status IN ('CREATED', 'PENDING', 'IN_REVIEW')
             OR p.settled_at >= :young
@@ -39,7 +41,7 @@ def next_attempt(session: Session, after: UUID | None, *, day: date, before: dat
     )
     values = {
         "after": after, "before": before, "young": before - rules.ASKED_FOR, "day": day,
-        "disputed": before - rules.CHARGEBACKS_COME_FOR, "every": rules.EVERY_DAYS,
+        "disputed": before - rules.CHARGEBACKS_COME_FOR, "every": rules.EVERY_DAYS, "gateways": list(GATEWAYS),
     }  # fmt: skip
     return session.scalar(statement, values)
 
@@ -95,6 +97,7 @@ def our_sums(session: Session, day: date) -> dict[str, dict[str, int]]:
             """
             WITH g AS (SELECT gateway, transaction_id, credited FROM gateway_transaction
                        WHERE credited > 0 AND settled_at >= :begin AND settled_at < :end
+                         AND gateway = ANY(:gateways)
                          AND status NOT IN ('deny', 'cancel', 'failure')),
             l AS (SELECT count(DISTINCT e.id) AS entries, coalesce(-sum(s.amount), 0) AS booked
                   FROM g JOIN journal_entry e ON e.idempotency_key = g.gateway || ':' || g.transaction_id || ':credit'
@@ -104,7 +107,7 @@ def our_sums(session: Session, day: date) -> dict[str, dict[str, int]]:
                    l.entries, l.booked FROM l
             """.replace(":credit'", r"\:credit'")
         ),
-        {"begin": begin, "end": begin + timedelta(days=1)},
+        {"begin": begin, "end": begin + timedelta(days=1), "gateways": list(GATEWAYS)},
     ).one()
     return {
         "ours": {"count": int(row.credits), "sum": int(row.credited)},

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from config import Settings, settings
 from portal.accounts.models import Customer, Membership, MembershipRole, User
+from portal.accounts.rules import format_npwp
 from portal.core import clock, outbox
 from portal.core.ids import new_id
 from portal.core.outbox import Work
@@ -162,12 +163,18 @@ def _buyers(session: Session, customer_ids: set[UUID]) -> dict[UUID, dict[str, A
         .limit(1)
         .scalar_subquery()
     )
-    columns = Customer.id, Customer.name, Customer.billing_email, Customer.number, owner_language
-    rows = session.execute(select(*columns).where(among(Customer.id, customer_ids)))
+    known = Customer.name, Customer.billing_email, Customer.number, Customer.billing_address, Customer.npwp
+    rows = session.execute(select(Customer.id, owner_language, *known).where(among(Customer.id, customer_ids)))
     return {
-        customer_id: {"buyer": {"name": name, "email": email, "number": number}, "language": language or "id"}
-        for customer_id, name, email, number, language in rows
+        customer_id: {"buyer": _buyer(*details), "language": language or "id"}
+        for customer_id, language, *details in rows
     }
+
+
+def _buyer(name: str, email: str, number: int, address: str | None, npwp: str | None) -> dict[str, Any]:
+    """Address and tax number stand there only where there are some: of a company."""
+    company = {"address": address, "npwp": format_npwp(npwp) if npwp else None}
+    return {"name": name, "email": email, "number": number} | {key: value for key, value in company.items() if value}
 
 
 def _tax(session: Session, series: Series, total: int, corrects_id: UUID | None) -> dict[str, int]:

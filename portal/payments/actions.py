@@ -42,8 +42,22 @@ class TopUp:
     key: str
 
 
-def request_top_up(session: Session, customer_id: UUID, wanted: TopUp, *, now: datetime) -> Payment:
+@dataclass(frozen=True)
+class Collection:
+    """How a top-up is collected: where, for how long, the state it begins in, and an order id that means something."""
+
+    gateway: str
+    lifetime: timedelta
+    begins_as: PaymentStatus = PaymentStatus.CREATED
+    order_id: str | None = None
+
+
+def request_top_up(
+    session: Session, customer_id: UUID, wanted: TopUp, *, now: datetime, collected: Collection | None = None
+) -> Payment:
     """Commits to collecting a top-up: a payment with its first attempt. A repeat of the key returns the same payment.
+
+    Unless said otherwise Midtrans collects it.
 
     Raises `AmountOutOfRange`, `UnknownMethod`, `TooManyOpenTopUps`, `Unavailable` while top-ups are switched off.
     """
@@ -53,21 +67,23 @@ def request_top_up(session: Session, customer_id: UUID, wanted: TopUp, *, now: d
     )
     if known is not None:
         return known
-    _refuse_unfit(session, customer_id, wanted)
+    how = collected or Collection("midtrans", timedelta(hours=settings().top_up_expiry_hours))
+    _refuse_unfit(session, customer_id, wanted, gateway=how.gateway)
     payment = Payment(
         id=new_id(),
         customer_id=customer_id,
+        gateway=how.gateway,
         method=wanted.method,
-        status=PaymentStatus.CREATED,
+        status=how.begins_as,
         amount=wanted.amount.amount,
         currency=wanted.amount.currency,
         idempotency_key=wanted.key,
         created_at=now,
-        expires_at=now + timedelta(hours=settings().top_up_expiry_hours),
+        expires_at=now + how.lifetime,
     )
     session.add(payment)
     session.flush()
-    add_attempt(session, payment, now=now)
+    add_attempt(session, payment, order_id=how.order_id, now=now)
     wallet.note_pending_top_up(
         session, customer_id, wanted.amount, payment_id=payment.id, line=booking.line(payment), now=now
     )
@@ -75,26 +91,27 @@ def request_top_up(session: Session, customer_id: UUID, wanted: TopUp, *, now: d
     return payment
 
 
-def _refuse_unfit(session: Session, customer_id: UUID, wanted: TopUp) -> None:
+def _refuse_unfit(session: Session, customer_id: UUID, wanted: TopUp, *, gateway: str) -> None:
     switches.refuse_when_on(session, switches.Switch.NO_TOP_UPS)
     smallest, largest = Money(settings().top_up_min), Money(settings().top_up_max)
     if not smallest <= wanted.amount <= largest:
         raise AmountOutOfRange(smallest=smallest, largest=largest)
-    if wanted.method not in rules.METHODS:
+    method = rules.METHODS.get(wanted.method)
+    if method is None or method.gateway != gateway:
         raise UnknownMethod
     open_ones = session.scalar(select(func.count()).where(Payment.customer_id == customer_id, Payment.status.in_(OPEN)))
     if (open_ones or 0) >= settings().top_ups_open_max:
         raise TooManyOpenTopUps
 
 
-def add_attempt(session: Session, payment: Payment, *, now: datetime) -> PaymentAttempt:
+def add_attempt(session: Session, payment: Payment, *, now: datetime, order_id: str | None = None) -> PaymentAttempt:
     """One more order id for this payment; the ones before stay valid, whatever is paid on them is credited."""
     number = session.scalar(select(func.count()).where(PaymentAttempt.payment_id == payment.id)) or 0
     attempt = PaymentAttempt(
         payment_id=payment.id,
         gateway=payment.gateway,
         number=number + 1,
-        order_id=f"TOPUP-{readable_code(16)}-{number + 1}",
+        order_id=order_id or f"TOPUP-{readable_code(16)}-{number + 1}",
         created_at=now,
     )
     session.add(attempt)
@@ -107,7 +124,8 @@ def payable_attempt(session: Session, payment_id: UUID, customer_id: UUID, *, no
     payment = session.scalar(select(Payment).where(Payment.id == payment_id, Payment.customer_id == customer_id))
     if payment is None:
         raise NotFound
-    if not rules.may_pay(payment.status, expires_at=payment.expires_at, now=now):
+    at_a_gateway = payment.gateway != rules.BANK_TRANSFER
+    if not at_a_gateway or not rules.may_pay(payment.status, expires_at=payment.expires_at, now=now):
         raise NotPayable
     statement = select(PaymentAttempt).where(PaymentAttempt.payment_id == payment_id)
     return session.scalars(statement.order_by(PaymentAttempt.number.desc()).limit(1)).one()
@@ -159,7 +177,7 @@ def cancel(session: Session, payment_id: UUID, customer_id: UUID, *, now: dateti
         return payment
     if not rules.may_cancel(payment.status):
         raise NotPayable
-    _close(session, payment, PaymentStatus.CANCELLED, now=now)
+    close(session, payment, PaymentStatus.CANCELLED, now=now)
     outbox.enqueue(session, "payments.cancel_at_gateway", payment_id=payment.id)
     return payment
 
@@ -175,7 +193,7 @@ def expire(session: Session, payment_id: UUID, *, now: datetime) -> bool:
         )
     )
     refused = bool(statuses) and statuses <= {"deny", "failure"}
-    _close(session, payment, PaymentStatus.FAILED if refused else PaymentStatus.EXPIRED, now=now)
+    close(session, payment, PaymentStatus.FAILED if refused else PaymentStatus.EXPIRED, now=now)
     booking.tell_closed(session, payment, now=now)
     return True
 
@@ -283,14 +301,15 @@ def _follow(session: Session, payment: Payment, answer: Answer, found: rules.Mea
         return
     payment.status = after
     if after in rules.SHUT:
-        _close(session, payment, after, now=now)
+        close(session, payment, after, now=now)
         booking.tell_closed(session, payment, now=now)
     if after is PaymentStatus.IN_REVIEW:
         booking.tell_review(session, payment, now=now)
         events.record(session, "payment.needs_review", payment_id=payment.id)
 
 
-def _close(session: Session, payment: Payment, status: PaymentStatus, *, now: datetime) -> None:
+def close(session: Session, payment: Payment, status: PaymentStatus, *, now: datetime) -> None:
+    """Ends a locked payment on which nothing was booked, and its line on the customer's list."""
     payment.status = status
     shown = TransactionStatus.FAILED if status is PaymentStatus.FAILED else TransactionStatus.CANCELLED
     wallet.close_pending_top_up(session, payment.id, shown, now=now)

@@ -14,6 +14,7 @@ from portal.notices import actions as notices
 from portal.payments import rules
 from portal.payments.gateways import Answer
 from portal.payments.models import GatewayTransaction, Payment, PaymentStatus
+from portal.payments.rules import BANK_TRANSFER
 from portal.wallet import actions as wallet
 from portal.wallet.actions import Line
 from portal.wallet.models import EntryKind, TransactionType
@@ -49,13 +50,14 @@ def _credit(session: Session, payment: Payment, row: GatewayTransaction, answer:
     )  # fmt: skip
     row.credited, row.settled_at = payment.amount, answer.settled_at or now
     payment.settled_at = payment.settled_at or now
-    _draft_receipt(session, payment, row, now=now)
+    draft_receipt(session, payment, row, now=now)
     _tell(session, payment, "top_up_paid_late" if late else "top_up_settled", key, amount=payment.amount, now=now)
     return booked
 
 
-def _draft_receipt(session: Session, payment: Payment, row: GatewayTransaction, *, now: datetime) -> None:
-    lines = [DocumentLine("top_up", {"method": payment.method}, payment.amount)]
+def draft_receipt(session: Session, payment: Payment, row: GatewayTransaction, *, now: datetime) -> None:
+    """The receipt of what was credited for a transaction."""
+    lines = [DocumentLine("top_up", {"method": payment.method}, row.credited)]
     invoices.draft(
         session, customer_id=payment.customer_id, series=Series.RECEIPT, reference_kind="gateway_transaction",
         reference_id=row.id, lines=lines, now=now,
@@ -90,6 +92,9 @@ def _kind_of(status: str) -> tuple[EntryKind, str]:
 
 def tell_closed(session: Session, payment: Payment, *, now: datetime) -> None:
     """Tells the customer that a top-up expired or failed; their own cancellation needs no message."""
+    if payment.gateway == BANK_TRANSFER:
+        _tell(session, payment, "transfer_expired", f"payment:{payment.id}", amount=payment.amount, now=now)
+        return
     codes = {PaymentStatus.EXPIRED: "top_up_expired", PaymentStatus.FAILED: "top_up_failed"}
     code = codes.get(PaymentStatus(payment.status))
     if code:

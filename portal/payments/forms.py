@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import uuid4
 
 from flask_babel import gettext as _
@@ -12,7 +13,7 @@ from wtforms.validators import InputRequired, Length, Regexp
 
 from config import settings
 from portal.core.money import Money, rupiah
-from portal.payments.rules import METHODS
+from portal.payments.rules import offered
 from portal.web.forms import PortalForm
 
 PRESETS = [25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000]
@@ -26,11 +27,15 @@ class TopUpForm(PortalForm):
     method = RadioField(
         _l("How do you want to pay?"),
         [InputRequired(_l("Choose how you want to pay."))],
-        choices=[(method.code, method.label) for method in METHODS.values()],
         default="qris",
     )
     key = HiddenField(validators=[Regexp(KEY_PATTERN)], default=lambda: str(uuid4()))
     intent = HiddenField(validators=[Regexp(r"^$|" + KEY_PATTERN)], default="")
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        methods = offered(bank_transfer=bool(settings().bank_accounts))
+        self.method.choices = [(method.code, method.label) for method in methods]
 
     def validate_amount(self, field: StringField) -> None:
         amount = parse_rupiah(field.data or "")

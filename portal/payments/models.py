@@ -45,6 +45,13 @@ class Payment(Identified, Base):
         CheckConstraint("amount > 0", name="amount"),
         Index("ix_payment_open", "expires_at", postgresql_where=text("status IN ('CREATED', 'PENDING')")),
         Index("ix_payment_customer_id_created_at", "customer_id", "created_at"),
+        Index("ix_payment_transfer", "created_at", "id", postgresql_where=text("gateway = 'bank_transfer'")),
+        Index(
+            "ix_payment_transfer_queue",
+            "created_at",
+            "id",
+            postgresql_where=text("gateway = 'bank_transfer' AND status = 'IN_REVIEW'"),
+        ),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))

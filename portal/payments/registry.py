@@ -8,6 +8,9 @@ from config import settings
 from portal.payments.gateways import Gateway
 from portal.payments.gateways.midtrans import Midtrans
 
+GATEWAYS = ("midtrans",)
+"""Those that can be asked. A bank transfer's payments have none."""
+
 
 @lru_cache(maxsize=4)
 def gateway_named(name: str) -> Gateway:

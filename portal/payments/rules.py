@@ -22,8 +22,11 @@ class Method:
     label: str
     hint: object
     takes: object  # how long until the credit is there
+    gateway: str = "midtrans"
 
 
+BANK_TRANSFER = "bank_transfer"
+"""A way without a gateway: money on our own bank account, which a person finds there. See `portal.transfers`."""
 BANK, WALLET, QRIS, CARD = "bank", "wallet", "qris", "card"
 _SECONDS = _l("usually 20 seconds")
 METHODS: dict[str, Method] = {
@@ -40,8 +43,18 @@ METHODS: dict[str, Method] = {
         Method("echannel", BANK, "Mandiri", _l("Mandiri bill payment"), _l("up to 5 minutes")),
         Method("permata_va", BANK, "Permata", _l("virtual account"), _l("up to 5 minutes")),
         Method("credit_card", CARD, _l("Credit or debit card"), _l("Visa, Mastercard, JCB, with 3-D Secure"), _SECONDS),
+        Method(
+            BANK_TRANSFER, BANK_TRANSFER, _l("Bank transfer, checked by us"),
+            _l("to our bank account; you upload a proof"), _l("usually one working day"), gateway=BANK_TRANSFER,
+        ),
     )
-}
+}  # fmt: skip
+
+
+def offered(*, bank_transfer: bool) -> list[Method]:
+    """The ways to pay that the top-up page shows; the bank transfer where there is an account for it."""
+    return [method for method in METHODS.values() if bank_transfer or method.gateway != BANK_TRANSFER]
+
 
 PAID = {"settlement", "capture"}
 TAKEN_BACK = {"refund", "partial_refund", "chargeback", "partial_chargeback"}

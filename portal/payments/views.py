@@ -25,6 +25,7 @@ from portal.payments.gateways.midtrans import api_url, snap_js_url
 from portal.payments.models import PaymentAttempt
 from portal.payments.registry import gateway_named
 from portal.subscriptions import intents
+from portal.transfers import actions as transfers
 from portal.web import htmx, limits, security
 from portal.web.guards import customer
 
@@ -53,11 +54,13 @@ def create() -> Response:
         return _form_page(form, status=422)
     wanted = actions.TopUp(form.money, form.method.data, form.key.data)
     customer_id = current_customer().id
+    by_transfer = wanted.method == rules.BANK_TRANSFER
     with transaction() as session:
-        payment = actions.request_top_up(session, customer_id, wanted, now=clock.now())
+        ask = transfers.ask if by_transfer else actions.request_top_up
+        payment = ask(session, customer_id, wanted, now=clock.now())
         if form.intent.data:
             intents.attach_payment(session, UUID(form.intent.data), customer_id, payment.id)
-    return _to_payment(payment.id)
+    return _to_transfer(payment.id) if payment.gateway == rules.BANK_TRANSFER else _to_payment(payment.id)
 
 
 @blueprint.get("/")
@@ -75,6 +78,8 @@ def show(payment_id: UUID) -> Response:
     """One page that always tells the truth about a top-up, and refreshes itself while it is open."""
     session = db.session()
     page = queries.payment_page(session, payment_id, current_customer().id)
+    if page.payment.gateway == rules.BANK_TRANSFER:
+        return _to_transfer(payment_id)
     intent = intents.of_payment(session, payment_id)
     if page.attempt.token and page.payment.open:
         security.allow_payment_popup(script_url=snap_js_url(settings()), api_url=api_url(settings()))
@@ -140,7 +145,7 @@ def _form_page(form: TopUpForm, *, status: int = 200) -> Response:
     intent_id = parse_id(form.intent.data or "")
     intent = intents.waiting(db.session(), intent_id, current_customer().id) if intent_id else None
     groups: dict[str, list[rules.Method]] = {}
-    for method in rules.METHODS.values():
+    for method in rules.offered(bank_transfer=bool(settings().bank_accounts)):
         groups.setdefault(method.group, []).append(method)
     return htmx.render(
         "payments/new.html", status=status, form=form, presets=PRESETS, groups=groups, intent=intent,
@@ -152,6 +157,10 @@ def _asked_amount() -> str:
     """The amount a link pre-fills, grouped for reading; the smaller default is what most first-timers need."""
     asked = request.args.get("amount", 50_000, type=int)
     return f"{min(max(asked, settings().top_up_min), settings().top_up_max):,}".replace(",", ".")
+
+
+def _to_transfer(payment_id: UUID) -> Response:
+    return htmx.leave_for(url_for("transfers.show", payment_id=payment_id))
 
 
 def _to_payment(payment_id: UUID) -> Response:

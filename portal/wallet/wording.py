@@ -35,6 +35,7 @@ LINES: dict[str, Any] = {
     "top_up_refunded": _l("Top-up with %(method)s: money sent back to you"),
     "top_up_charged_back": _l("Top-up with %(method)s: charged back by your bank"),
     "top_up_reversed": _l("Top-up with %(method)s: reversed by the bank"),
+    "transfer_taken_back": _l("Top-up with %(method)s: taken back by our team"),
     "subscription": _l("%(app)s %(plan)s, %(interval)s"),
     "renewal": _l("%(app)s %(plan)s renewed, %(interval)s"),
     "upgrade": _l("%(app)s upgraded to %(plan)s, %(interval)s"),
@@ -63,6 +64,7 @@ METHODS: dict[str, Any] = {
     "echannel": _l("Mandiri bill payment"),
     "permata_va": _l("Permata virtual account"),
     "credit_card": _l("card"),
+    "bank_transfer": _l("bank transfer"),
 }
 
 NOTHING = "–"

@@ -26,6 +26,7 @@ RESET_PER_ACCOUNT = "3 per hour"
 VERIFY_AGAIN = "3 per hour"
 LINKS = "30 per hour"
 TOP_UP = "20 per hour"
+PROOF = "20 per hour"  # each is drawn anew, which takes a moment
 CHECK_NOW = "30 per minute"
 EXPORT = "20 per hour"
 RESEND = "10 per hour"

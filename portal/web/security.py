@@ -40,6 +40,15 @@ def allow_payment_popup(*, script_url: str, api_url: str) -> None:
     }
 
 
+def seal(response: Response, *, filename: str) -> Response:
+    """For a file that somebody else made: handed out as a download, kept by nobody, and if a browser opens it all the
+    same, without scripts and without an origin."""
+    response.headers.set("Content-Disposition", "attachment", filename=filename)
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

@@ -78,6 +78,16 @@ WAITLIST = {
     "MISSED": Shown(_l("Not taken in time"), "clock-pause", "calm"),
     "LEFT": Shown(_l("Left"), "ban", "calm"),
 }
+TRANSFERS = {
+    "WAITING_FOR_PROOF": Shown(_l("Waiting for the proof"), "hourglass", "busy"),
+    "IN_REVIEW": Shown(_l("Being checked"), "eye", "warn"),
+    "APPROVED": Shown(_l("Credited"), "circle-check", "good"),
+    "REJECTED": Shown(_l("Rejected"), "circle-x", "bad"),
+    "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
+    "EXPIRED": Shown(_l("Expired"), "clock-pause", "calm"),
+    "PARTLY_TAKEN_BACK": Shown(_l("Partly taken back"), "receipt-refund", "calm"),
+    "TAKEN_BACK": Shown(_l("Taken back"), "arrow-back-up", "bad"),
+}
 ATTEMPTS = {
     "PAID": Shown(_l("Paid"), "circle-check", "good"),
     "SHORT": Shown(_l("Not enough credit"), "alert-triangle", "warn"),
@@ -114,6 +124,7 @@ KINDS = {
     "mail": MAILS,
     "intent": INTENTS,
     "waitlist": WAITLIST,
+    "transfer": TRANSFERS,
 }
 ANY = {**INTENTS, **DOCUMENTS, **TRANSACTIONS, **PAYMENTS, **SUBSCRIPTIONS, **INSTANCES}
 

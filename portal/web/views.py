@@ -12,7 +12,7 @@ from config import settings
 from portal.catalog import queries as catalog
 from portal.core import switches
 from portal.core.db import db
-from portal.payments.rules import METHODS
+from portal.payments.rules import offered
 from portal.web import htmx, languages, states
 from portal.web.guards import anyone
 
@@ -45,7 +45,7 @@ def home() -> Response:
 @anyone
 def help() -> Response:
     """How credit, top-ups and refunds work, and whom to ask."""
-    return htmx.render("web/help.html", methods=METHODS.values())
+    return htmx.render("web/help.html", methods=offered(bank_transfer=bool(settings().bank_accounts)))
 
 
 @blueprint.get("/status")

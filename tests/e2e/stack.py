@@ -86,6 +86,7 @@ class Stack:
             | {
                 "ENVIRONMENT": "test",
                 "PUBLIC_URL": self.url,
+                "BANK_ACCOUNTS": "BCA 1234567890 a.n. PT MinisPod Nusantara",
                 "DATABASE_URL": database_url,
                 "REDIS_URL": redis_url,
                 "WEB_CONCURRENCY": "2",

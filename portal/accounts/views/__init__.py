@@ -7,6 +7,7 @@ from flask import Blueprint
 blueprint = Blueprint("accounts", __name__)
 
 from portal.accounts.views import (  # noqa: E402 - they hang their pages on the blueprint above
+    billing,
     departure,
     passwords,
     profile,
@@ -18,6 +19,6 @@ from portal.accounts.views import (  # noqa: E402 - they hang their pages on the
 )
 
 __all__ = [
-    "blueprint", "departure", "passwords", "profile", "registration", "second_factor", "security", "sign_in_code",
-    "signing_in",
+    "billing", "blueprint", "departure", "passwords", "profile", "registration", "second_factor", "security",
+    "sign_in_code", "signing_in",
 ]  # fmt: skip

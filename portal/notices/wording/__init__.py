@@ -16,6 +16,7 @@ from portal.notices.wording.phrases import UNKNOWN as UNKNOWN
 from portal.notices.wording.phrases import Said, Wording, fill
 from portal.notices.wording.renewals import RENEWALS
 from portal.notices.wording.reports import REPORTS
+from portal.notices.wording.transfers import TRANSFERS
 from portal.notices.wording.upgrades import UPGRADES
 from portal.notices.wording.upkeep import UPKEEP
 from portal.notices.wording.waitlist import WAITLIST
@@ -23,6 +24,7 @@ from portal.notices.wording.waitlist import WAITLIST
 WORDINGS: dict[str, Wording] = {
     **ACCOUNT,
     **MONEY,
+    **TRANSFERS,
     **DOCUMENTS,
     **APPS,
     **UPGRADES,
