@@ -23,6 +23,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.notices.views.samples", "/dev"),  # not in production
     ("portal.admin.views.home", "/admin"),
     ("portal.admin.views.users", "/admin/users"),
+    ("portal.admin.views.adjustments", "/admin/adjustments"),
 ]
 
 COMMANDS: list[str] = [

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from flask_login import current_user
 
-from portal.core.errors import Forbidden, NotFound
+from portal.core.errors import Forbidden, NotFound, NotWhileViewing, ViewingChangesNothing
 from portal.web import htmx
+
+READS = {"GET", "HEAD", "OPTIONS"}
+PRIVATE_BLUEPRINTS = {"accounts"}
+PRIVATE = {"instances.variables_page", "notices.mails", "notices.preferences", "payments.come_back"}
+"""What nobody opens while viewing as somebody: the person's own identity and mails, secrets, a GET that changes."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -65,7 +70,17 @@ def enforce() -> Response | None:
         raise NotFound
     if level is Access.CUSTOMER and not current_user.is_active:
         raise Forbidden
+    if level is Access.CUSTOMER and g.get("viewing") is not None:
+        _refuse_while_viewing()
     return None
+
+
+def _refuse_while_viewing() -> None:
+    """An administrator with a customer's eyes changes nothing, and does not see what is the owner's alone."""
+    if request.method not in READS:
+        raise ViewingChangesNothing
+    if request.blueprint in PRIVATE_BLUEPRINTS or request.endpoint in PRIVATE:
+        raise NotWhileViewing
 
 
 def _home() -> str:

@@ -20,7 +20,7 @@ LIST_MAX = 5  # who asks, the banner, the frame's figures, the rows, their count
 
 
 def names_in(page: str) -> list[str]:
-    return re.findall(r'<td class="cell-title">([^<]+?)\s*<', page)
+    return re.findall(r'<td class="cell-title"><a href="[^"]+">([^<]+?)\s*<', page)
 
 
 def test_only_an_administrator_knows_it_is_there(client, ayu, dewi):

@@ -28,8 +28,9 @@ class Wanted:
 def listing(wanted: Wanted) -> Listing:
     """Users with the customer they own and its available credit."""
     balance = sa.func.coalesce(LedgerAccount.balance, 0)
+    columns: list[Any] = [User, Customer.number, balance.label("balance")]
     statement = (
-        sa.select(User, Customer.number, balance.label("balance"))
+        sa.select(*columns)
         .outerjoin(Membership, sa.and_(Membership.user_id == User.id, Membership.role == "OWNER"))
         .outerjoin(Customer, Customer.id == Membership.customer_id)
         .outerjoin(LedgerAccount, sa.and_(
