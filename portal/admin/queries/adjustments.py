@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from portal.accounts.models import Customer, User
+from portal.accounts.models import Customer, Membership, User
 from portal.core.money import IDR
 from portal.wallet.errors import AdjustmentNotFound
 from portal.wallet.models import AccountKind, AdjustmentRequest, AdjustmentStatus, LedgerAccount
@@ -36,14 +36,16 @@ def waiting(session: Session) -> Sequence[Any]:
 
 
 def one(session: Session, request_id: UUID) -> Any:
-    """One of them, and the wallet's available balance now; raises `AdjustmentNotFound`."""
+    """One of them, the wallet's available balance now, and a user who owns it; raises `AdjustmentNotFound`."""
     balance = sa.select(LedgerAccount.balance).where(
         LedgerAccount.customer_id == Customer.id,
         LedgerAccount.kind == AccountKind.AVAILABLE,
         LedgerAccount.currency == IDR,
     )
     available = sa.func.coalesce(balance.scalar_subquery(), 0).label("available")
-    row = session.execute(_rows().add_columns(available).where(AdjustmentRequest.id == request_id)).first()
+    owner = sa.select(Membership.user_id).where(Membership.customer_id == Customer.id, Membership.role == "OWNER")
+    first = owner.order_by(Membership.user_id).limit(1).scalar_subquery().label("owner_id")
+    row = session.execute(_rows().add_columns(available, first).where(AdjustmentRequest.id == request_id)).first()
     if row is None:
         raise AdjustmentNotFound
     return row

@@ -17,7 +17,7 @@ DEBT_PAID = When("debt_paid", _l("%(debt_paid)s of it paid back what you owed us
 DEBT = When("debt", _l("%(debt)s had been spent already; your next top-up pays that back first."))
 
 ADJUSTMENT = {"amount": 20_000, "explanation": "App was away", "balance": 95_000}
-ADJUSTMENT_REASON = _l("The reason: %(explanation)s")
+ADJUSTMENT_REASON = _l('The reason: "%(explanation)s".')
 
 MONEY: dict[str, Wording] = {
     "adjustment_credited": Wording(
