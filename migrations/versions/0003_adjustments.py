@@ -13,7 +13,7 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '3s'")
     _create_adjustments()
     _let_sessions_view()
-    op.create_index("ix_audit_entry_actor", "audit_entry", ["actor_id", "happened_at"])
+    op.create_index("ix_user_account_name", "user_account", ["name", "id"])
     op.create_index(
         "ix_mail_to_address", "mail", ["to_address", "created_at"], postgresql_where=sa.text("user_id IS NULL")
     )
@@ -79,7 +79,7 @@ def _let_sessions_view() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_mail_to_address", table_name="mail")
-    op.drop_index("ix_audit_entry_actor", table_name="audit_entry")
+    op.drop_index("ix_user_account_name", table_name="user_account")
     op.drop_constraint("ck_user_session_views", "user_session")
     for column in ("views_until", "views_customer_id", "views_user_id"):
         op.drop_column("user_session", column)

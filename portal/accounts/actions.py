@@ -55,6 +55,15 @@ def register(
     now: datetime,
     ip_address: str = "",
 ) -> User:
+    """Somebody opens an account for themselves; raises as `open_account` does."""
+    user = open_account(session, name=name, email=email, password=password, phone=phone, language=language, now=now)
+    _note(session, "user.registered", user.id, now=now, ip_address=ip_address)
+    return user
+
+
+def open_account(
+    session: Session, *, name: str, email: str, password: str, phone: str | None, language: str, now: datetime
+) -> User:
     """Creates a user and the personal customer they own.
 
     Raises `DetailsRefused`, `PasswordRefused`, and `EmailTaken` when the address has an account, also to the
@@ -72,7 +81,6 @@ def register(
     )
     _add_once(session, user)
     _add_customer(session, user, now=now)
-    _note(session, "user.registered", user.id, now=now, ip_address=ip_address)
     return user
 
 

@@ -29,7 +29,7 @@ def invite(
 
     Raises `DetailsRefused`, and `EmailTaken` also to the slower of two at once.
     """
-    user = actions.register(
+    user = actions.open_account(
         session, name=name, email=email, password=secrets.token_urlsafe(32), phone=phone, language=language, now=now
     )
     audit.changed(

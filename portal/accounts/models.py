@@ -64,6 +64,7 @@ class User(UserMixin, Identified, Base):
         return self.role == Role.ADMINISTRATOR
 
 
+Index("ix_user_account_name", User.name, User.id)  # a list's sort
 customer_number = Sequence("customer_number", start=1001, metadata=Base.metadata)
 
 

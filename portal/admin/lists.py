@@ -32,9 +32,10 @@ class FilterForm(PortalForm):
                 field.data = ""  # an address that does not name it asks for everything: no mistake
 
     def wanted(self, name: str) -> Any:
-        """What was asked for; None when nothing was, or nothing that makes sense."""
+        """What was asked for; None when nothing was, or nothing that makes sense or that no column can hold."""
         self.validate()
-        return None if self[name].errors else (self[name].data or None)
+        found = None if self[name].errors else self[name].data
+        return (found.replace("\x00", "") if isinstance(found, str) else found) or None
 
 
 def answer(

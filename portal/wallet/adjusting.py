@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from config import settings
-from portal.accounts.models import Customer, Membership
+from portal.accounts.models import Customer, Membership, Role, User
 from portal.audit import actions as audit
 from portal.audit.actions import Actor
 from portal.core.money import Money, rupiah
@@ -72,6 +72,8 @@ def request(
     session.flush()
     if effect.alone:
         _book(session, asked, effect, decided_by=None, now=now)
+    else:
+        _ask_others(session, asked, now=now)
     _note(session, "adjustment.booked" if effect.alone else "adjustment.asked", asked, effect, actor=actor, now=now)
     return asked
 
@@ -191,6 +193,23 @@ def _tell(session: Session, asked: AdjustmentRequest, effect: Preview, *, now: d
             "debt_paid": effect.pays_debt.amount,
         },
     )  # fmt: skip
+
+
+def _ask_others(session: Session, asked: AdjustmentRequest, *, now: datetime) -> None:
+    """Mails every other open administrator that something waits for them."""
+    people = session.scalars(select(User).where(User.role == Role.ADMINISTRATOR, User.active)).all()
+    names = {one.id: one.name for one in people}
+    customer = session.get_one(Customer, asked.customer_id)
+    for one in people:
+        if one.id != asked.asked_by:
+            notices.send_mail(
+                session, to_address=one.email, language=one.language, code="adjustment_waits", now=now, user_id=one.id,
+                unique_key=f"adjustment_waits:{asked.id}:{one.id}",
+                parameters={
+                    "recipient": one.name, "asker": names.get(asked.asked_by, ""), "customer": customer.name,
+                    "change": str(asked.money), "explanation": asked.reason, "request_id": str(asked.id),
+                },
+            )  # fmt: skip
 
 
 def _note(

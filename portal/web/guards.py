@@ -14,8 +14,12 @@ from portal.web import htmx
 
 READS = {"GET", "HEAD", "OPTIONS"}
 PRIVATE_BLUEPRINTS = {"accounts"}
-PRIVATE = {"instances.variables_page", "notices.mails", "notices.preferences", "payments.come_back"}
-"""What nobody opens while viewing as somebody: the person's own identity and mails, secrets, a GET that changes."""
+PRIVATE = {
+    "instances.logs", "instances.logs_file", "instances.variables_page", "notices.mails", "notices.preferences",
+    "payments.come_back",
+}  # fmt: skip
+"""What nobody opens while viewing as somebody: the person's own identity and mails, secrets and logs, which may hold
+some, and a GET that changes."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 

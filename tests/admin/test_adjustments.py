@@ -16,6 +16,7 @@ from portal.audit.models import AuditEntry
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.money import rupiah
+from portal.notices import letters
 from portal.notices.models import Mail, Notice
 from portal.wallet import adjusting
 from portal.wallet.models import AdjustmentRequest, AdjustmentStatus, JournalEntry, Transaction
@@ -139,6 +140,9 @@ def test_above_the_limit_another_administrator_decides(client, portal, ayu, dewi
     assert "Another administrator has to approve" in admin.post("/admin/adjustments/", data=filled).text
     page = admin.post("/admin/adjustments/", data=filled | {"confirmed": "yes"}).location
     assert balance(ayu.customer_id) == 0
+    (mail,) = db.session().query(Mail).all()
+    assert (mail.code, mail.to_address, mail.parameters["change"]) == ("adjustment_waits", eko.email, "Rp500.001")
+    assert page in str(letters.compose(mail).get_body(("plain",)))
     assert "Approve and book" not in admin.get(page).text
     assert admin.post(f"{page}/approval").status_code == 409
     assert admin.post(f"{page}/rejection").status_code == 409

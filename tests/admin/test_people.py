@@ -66,6 +66,7 @@ def test_an_account_is_opened_and_its_owner_sets_the_password_by_mail(client, po
     user = by_email("rina@example.com")
     assert page == f"/admin/users/{user.id}"
     assert (user.role, user.active, user.email_verified_at, user.phone) == ("USER", True, None, "+6281234567890")
+    assert noted("user.registered")[-1].subject_id == str(dewi.user_id)  # the invited one registered nothing
     assert [(note.actor_id, note.subject_id) for note in noted("user.invited")] == [(dewi.user_id, str(user.id))]
     assert "On its way" in admin.get(page).text
     browser, link = portal.test_client(), link_in(mail_of("invitation"))
@@ -281,3 +282,21 @@ def test_hostile_words_are_shown_as_words(client, ayu, dewi):
     with transaction() as session:
         accounts.note_refused_sign_in(session, email=ayu.email, now=clock.now(), ip_address="<script>x")
     assert "<script>x" not in sign_in(client, dewi.email).get(f"/admin/users/{ayu.user_id}").text
+
+
+def test_a_customer_leads_to_its_owner_and_a_number_finds_them(client, ayu, budi, dewi):
+    admin = sign_in(client, dewi.email)
+    answer = admin.get(f"/admin/users/customers/{ayu.customer_id}")
+    assert answer.location == f"/admin/users/{ayu.user_id}"
+    assert admin.get(f"/admin/users/customers/{uuid4()}").status_code == 404
+    for words in (str(ayu.customer.number), f"user-{ayu.customer.number}"):
+        page = admin.get(f"/admin/users/?search={words}").text
+        assert "Ayu Lestari" in page
+        assert "Budi Santoso" not in page
+    for odd in ("9" * 40, "user-", "%00", "١٢٣"):
+        assert admin.get(f"/admin/users/?search={odd}").status_code == 200, odd
+
+
+def test_no_filter_is_a_mistake_that_nobody_made(client, dewi):
+    page = sign_in(client, dewi.email).get("/admin/users/").text
+    assert "is-invalid" not in page

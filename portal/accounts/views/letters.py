@@ -36,7 +36,7 @@ def send_invitation(session: Session, user: User, *, now: datetime) -> None:
 def tell_email_changed(session: Session, user: User, *, old_address: str, now: datetime) -> None:
     """Tells the old address that the account has another one now."""
     notices.send_mail(
-        session, to_address=old_address, language=user.language, code="email_changed",
+        session, to_address=old_address, language=user.language, code="email_changed", user_id=user.id,
         parameters={"recipient": user.name, "new_address": user.email}, unique_key=f"email_changed:{new_id()}", now=now,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from portal.accounts import queries as accounts
 from portal.accounts.errors import UserNotFound
-from portal.accounts.models import Customer, Membership, User, UserSession
+from portal.accounts.models import Customer, Membership, MembershipRole, User, UserSession
 from portal.audit.models import AuditEntry
 from portal.core.money import IDR, Money, rupiah
 from portal.instances.models import Instance
@@ -71,6 +71,17 @@ class Story:
 def user(session: Session, user_id: UUID) -> User:
     """One user; raises `UserNotFound`."""
     found = session.get(User, user_id)
+    if found is None:
+        raise UserNotFound
+    return found
+
+
+def owner_id(session: Session, customer_id: UUID) -> UUID:
+    """Who owns a customer, the first of several; raises `UserNotFound`."""
+    statement = sa.select(Membership.user_id).where(
+        Membership.customer_id == customer_id, Membership.role == MembershipRole.OWNER
+    )
+    found = session.scalar(statement.order_by(Membership.user_id).limit(1))
     if found is None:
         raise UserNotFound
     return found

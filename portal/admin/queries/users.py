@@ -47,12 +47,18 @@ def _conditions(wanted: Wanted) -> list[Any]:
     conditions: list[Any] = []
     if wanted.search:
         like = f"%{_escaped(wanted.search.strip())}%"
-        conditions.append(sa.or_(User.name.ilike(like), User.email.ilike(like)))
+        conditions.append(sa.or_(User.name.ilike(like), User.email.ilike(like), *_number(wanted.search)))
     if wanted.role:
         conditions.append(User.role == wanted.role)
     if wanted.active is not None:
         conditions.append(User.active == wanted.active)
     return conditions
+
+
+def _number(text: str) -> list[Any]:
+    """A customer's number, as it is or in the name of its namespace."""
+    digits = text.strip().removeprefix("user-")
+    return [Customer.number == int(digits)] if digits.isascii() and digits.isdigit() and len(digits) < 19 else []
 
 
 def _escaped(text: str) -> str:

@@ -34,6 +34,13 @@ def show(user_id: UUID) -> Response:
     )  # fmt: skip
 
 
+@blueprint.get("/customers/<uuid:customer_id>")
+@administrator
+def show_customer(customer_id: UUID) -> Response:
+    """The page of who owns a customer."""
+    return htmx.leave_for(url_for("admin_users.show", user_id=user_story.owner_id(db.session(), customer_id)))
+
+
 @blueprint.post("/<uuid:user_id>/viewing")
 @administrator
 def view_as(user_id: UUID) -> Response:

@@ -26,6 +26,22 @@ MONEY: dict[str, Wording] = {
         WALLET,
         {**ADJUSTMENT, "debt_paid": 5_000},
     ),
+    "adjustment_waits": Wording(
+        _l("An adjustment waits for you: %(change)s"),
+        [
+            _l("%(asker)s asks to correct the wallet of %(customer)s by %(change)s."),
+            ADJUSTMENT_REASON,
+            _l("Nothing is booked until another administrator approves."),
+        ],
+        Link("admin_adjustments.show", _l("Decide"), ("request_id",)),
+        {
+            "asker": "Dewi",
+            "customer": "Ayu",
+            "change": "Rp600.000",
+            "explanation": "App was away",
+            "request_id": "0197b2a0-0000-7000-8000-000000000001",
+        },
+    ),
     "adjustment_debited": Wording(
         _l("%(amount)s was taken from your credit"),
         [
