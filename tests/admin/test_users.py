@@ -51,7 +51,7 @@ def test_it_finds_people_by_name_and_address(client, ayu, budi, dewi):
         "?before=bm9uZQ",
         "?role=KING",
         "?after=W10",
-        "?order=name&after=WyJcdTAwMDAiLCIwMTk3YjJhMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDEiXQ",
+        "?order=-name&after=WyJcdTAwMDAiLCIwMTk3YjJhMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDEiXQ",
     ],
 )
 def test_an_address_that_makes_no_sense_shows_the_beginning(client, ayu, dewi, address):
