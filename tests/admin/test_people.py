@@ -11,7 +11,7 @@ import pytest
 from portal.accounts import actions as accounts
 from portal.accounts import administration
 from portal.accounts.errors import LastAdministrator
-from portal.accounts.models import Customer, MailedLink, Role, User
+from portal.accounts.models import Customer, MailedLink, Membership, Role, User
 from portal.audit.actions import Actor
 from portal.audit.models import AuditEntry
 from portal.core import clock
@@ -20,6 +20,7 @@ from portal.notices import letters
 from portal.notices.models import Mail
 from tests.books import shop
 from tests.books.crowd import all_at_once, errors
+from tests.house.test_access import WRITES, _address
 from tests.personas import PASSWORD, Person, register_person, sign_in
 from tests.queries import counted
 
@@ -254,6 +255,28 @@ def test_only_an_administrator_sees_the_page(client, ayu, dewi):
     assert admin.get(f"/admin/users/{uuid4()}").status_code == 404
     for act in ("closing", "opening", "confirmation", "password-link", "sessions/revocation", "viewing"):
         assert admin.post(f"/admin/users/{uuid4()}/{act}").status_code == 404, act
+
+
+def test_no_address_of_this_section_is_there_for_customers(client, portal, ayu):
+    browser, wrong = sign_in(client, ayu.email), []
+    for rule in portal.url_map.iter_rules():
+        if rule.endpoint.startswith(("admin_users.", "admin_adjustments.")):
+            for method in sorted((rule.methods or set()) & ({"GET"} | WRITES)):
+                answer = browser.open(_address(portal, rule), method=method)
+                wrong += [f"{method} {rule.rule}"] if answer.status_code != 404 else []
+    assert wrong == []
+
+
+def test_a_user_of_two_customers_shows_both_wallets(client, ayu, dewi):
+    with transaction() as session:
+        other = Customer(name="PT Lestari", billing_email="pt@example.com", created_at=clock.now())
+        session.add(other)
+        session.flush()
+        session.add(Membership(user_id=ayu.user_id, customer_id=other.id, role="MEMBER"))
+    shop.give(other.id, 77_000)
+    page = sign_in(client, dewi.email).get(f"/admin/users/{ayu.user_id}").text
+    assert "PT Lestari" in page
+    assert "Rp77.000" in page
 
 
 def test_the_page_tells_the_whole_story_in_few_queries(client, portal, ayu, dewi):
