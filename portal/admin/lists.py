@@ -25,17 +25,17 @@ class FilterForm(PortalForm):
     class Meta(PortalForm.Meta):
         csrf = False
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         for field in self:
             if isinstance(field, SelectField) and field.data is None:
-                field.data = ""  # an address that does not name it asks for everything: no mistake
+                field.data = ""  # nothing was asked for, which is a choice of every filter and no mistake
 
     def wanted(self, name: str) -> Any:
-        """What was asked for; None when nothing was, or nothing that makes sense or that no column can hold."""
+        """What was asked for; None when nothing was, or nothing that makes sense."""
         self.validate()
-        found = None if self[name].errors else self[name].data
-        return (found.replace("\x00", "") if isinstance(found, str) else found) or None
+        asked = self[name].data
+        return None if self[name].errors or (isinstance(asked, str) and "\0" in asked) else (asked or None)
 
 
 def answer(
