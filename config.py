@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     )
 
     # --- the life of a subscription -----------------------------------------------------------------------
+    adjustment_limit: int = Field(
+        500_000, ge=0, description="rupiah that one administrator may adjust alone, per customer in 24 hours"
+    )
     grace_days: int = Field(7, ge=0, le=60, description="how long an unpaid app keeps running")
     data_kept_days: int = Field(30, ge=1, le=365, description="how long a suspended app's data is kept")
     last_warning_days: int = Field(3, ge=1, le=30, description="the last warning comes this long before data goes")

@@ -26,6 +26,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.admin.views.users", "/admin/users"),
     ("portal.admin.views.transfers", "/admin/transfers"),
     ("portal.admin.views.billing", "/admin/customers"),
+    ("portal.admin.views.adjustments", "/admin/adjustments"),
 ]
 
 COMMANDS: list[str] = [

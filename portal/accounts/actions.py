@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from portal.accounts import passwords, queries, rules, sessions
+from portal.accounts import administrators, passwords, queries, rules, sessions, viewing
 from portal.accounts.administering import clear_second_factor as clear_second_factor
 from portal.accounts.administering import end_sessions_of as end_sessions_of
 from portal.accounts.errors import (
@@ -19,7 +19,6 @@ from portal.accounts.errors import (
     DetailsRefused,
     EmailTaken,
     LinkSpent,
-    NotYourself,
     PasswordRefused,
     SignInRefused,
     WrongPassword,
@@ -58,24 +57,32 @@ def register(
     now: datetime,
     ip_address: str = "",
 ) -> User:
+    """Somebody opens an account for themselves; raises as `open_account` does."""
+    user = open_account(session, name=name, email=email, password=password, phone=phone, language=language, now=now)
+    _note(session, "user.registered", user.id, now=now, ip_address=ip_address)
+    return user
+
+
+def open_account(
+    session: Session, *, name: str, email: str, password: str, phone: str | None, language: str, now: datetime
+) -> User:
     """Creates a user and the personal customer they own.
 
     Raises `DetailsRefused`, `PasswordRefused`, and `EmailTaken` when the address has an account, also to the
     slower of two registrations at once.
     """
-    name, address = _checked_name(name), _checked_email(email)
+    name, address = checked_name(name), checked_email(email)
     _check_password(password, email=address, name=name)
     user = User(
         name=name,
         email=address,
-        phone=_checked_phone(phone),
+        phone=checked_phone(phone),
         password_hash=passwords.hashed(password),
         language=language if language in LANGUAGES else DEFAULT,
         created_at=now,
     )
     _add_once(session, user)
     _add_customer(session, user, now=now)
-    _note(session, "user.registered", user.id, now=now, ip_address=ip_address)
     return user
 
 
@@ -143,13 +150,16 @@ def _note_about(session: Session, action: str, *, email: str, now: datetime, ip_
 
 
 def sign_out(session: Session, user_session: UserSession, *, now: datetime, ip_address: str = "") -> None:
-    """Ends a session; a repeat changes nothing."""
+    """Ends a session, and with it what it views; a repeat changes nothing."""
     user_id = user_session.user_id
+    viewing.stop(session, user_session.id, actor=Actor(user_id, ip_address), now=now)
     if sessions.revoke(session, user_id=user_id, session_id=user_session.id, now=now):
         _note(session, "user.signed_out", user_id, now=now, ip_address=ip_address)
 
 
-def issue_link(session: Session, user: User, purpose: LinkPurpose, *, now: datetime) -> tuple[UUID, str]:
+def issue_link(
+    session: Session, user: User, purpose: LinkPurpose, *, now: datetime, lifetime: timedelta | None = None
+) -> tuple[UUID, str]:
     """A new single-use link of `user`: its id and its token, which is stored only as a digest."""
     token = secrets.token_urlsafe(32)
     link = MailedLink(
@@ -157,7 +167,7 @@ def issue_link(session: Session, user: User, purpose: LinkPurpose, *, now: datet
         purpose=purpose,
         token_digest=digest(token),
         created_at=now,
-        expires_at=now + LINK_LIFETIMES[purpose],
+        expires_at=now + (lifetime or LINK_LIFETIMES[purpose]),
     )
     session.add(link)
     session.flush()
@@ -222,7 +232,7 @@ def change_profile(
     Raises `DetailsRefused`.
     """
     user = _locked(session, user_id)
-    user.name, user.phone = _checked_name(name), _checked_phone(phone)
+    user.name, user.phone = checked_name(name), checked_phone(phone)
     user.language = language if language in LANGUAGES else user.language
     session.execute(
         update(Customer)
@@ -286,6 +296,7 @@ def deactivate(
     )
     if problem is not None:
         raise DepartureRefused(problem)
+    administrators.refuse_if_last(session, user)
     user.active = False
     session.flush()
     for purpose in LinkPurpose:
@@ -297,26 +308,6 @@ def deactivate(
 def ask_for_payout(session: Session, user: User, *, credit: int, now: datetime, ip_address: str = "") -> None:
     """Notes that a user wants their credit (whole rupiah) back before leaving; the account stays open."""
     _note(session, "user.payout_requested", user.id, now=now, ip_address=ip_address, credit=credit)
-
-
-def set_active(session: Session, user_id: UUID, *, active: bool, actor: Actor, now: datetime) -> None:
-    """An administrator closes an account, which ends its sessions at once, or opens it again; a repeat changes nothing.
-
-    Raises `NotYourself` for the administrator's own account. Apps and money stay as they are.
-    """
-    user = _locked(session, user_id)
-    if user.id == actor.user_id:
-        raise NotYourself
-    if user.active == active:
-        return
-    user.active = active
-    session.flush()
-    if not active:
-        sessions.revoke(session, user_id=user.id, now=now)
-    audit.changed(
-        session, actor, "user.opened" if active else "user.closed", subject_kind="user", subject_id=user.id, now=now,
-        before={"active": not active}, after={"active": active},
-    )  # fmt: skip
 
 
 def _locked(session: Session, user_id: UUID) -> User:
@@ -366,7 +357,7 @@ def _check_password(password: str, *, email: str, name: str) -> None:
         raise PasswordRefused(problem)
 
 
-def _checked_name(text: str) -> str:
+def checked_name(text: str) -> str:
     name = rules.normal_name(text)
     problem = rules.name_problem(name)
     if problem is not None:
@@ -374,14 +365,14 @@ def _checked_name(text: str) -> str:
     return name
 
 
-def _checked_email(text: str) -> str:
+def checked_email(text: str) -> str:
     address = rules.normal_email(text)
     if address is None:
         raise DetailsRefused
     return address
 
 
-def _checked_phone(text: str | None) -> str | None:
+def checked_phone(text: str | None) -> str | None:
     phone = rules.normal_phone(text) if text and text.strip() else None
     if text and text.strip() and phone is None:
         raise DetailsRefused

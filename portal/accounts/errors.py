@@ -7,7 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 
 from portal.accounts.rules import DepartureProblem, NameProblem, PasswordProblem
-from portal.core.errors import Conflict, PortalError
+from portal.core.errors import Conflict, NotFound, PortalError
 
 PASSWORD_MESSAGES: dict[PasswordProblem, Any] = {
     PasswordProblem.TOO_SHORT: _l("Use at least 10 characters. A few words in a row work well."),
@@ -113,3 +113,33 @@ class SignInSpent(PortalError):
     status = 410
     code = "SIGN_IN_SPENT"
     message = _l("This took too long or too many tries. Sign in once more.")
+
+
+class LastAdministrator(Conflict):
+    """Without an open administrator nobody could make another."""
+
+    code = "LAST_ADMINISTRATOR"
+    message = _l("This is the last open administrator. Make another one first.")
+
+
+class UnfitAdministrator(Conflict):
+    """A role is given to people whose address is known to be theirs."""
+
+    code = "UNFIT_ADMINISTRATOR"
+    message = _l("An administrator has an open account and a confirmed e-mail address.")
+
+
+class AccountClosed(Conflict):
+    code = "ACCOUNT_CLOSED"
+    message = _l("This account is closed. Open it first.")
+
+
+class UserNotFound(NotFound):
+    code = "USER_NOT_FOUND"
+
+
+class NotViewed(Conflict):
+    """Whose pages an administrator does not see with their eyes."""
+
+    code = "NOT_VIEWED"
+    message = _l("Only customers can be viewed, never another administrator.")

@@ -82,6 +82,7 @@ class User(UserMixin, Identified, Base):
         return self.second_factor_at is not None
 
 
+Index("ix_user_account_name", User.name, User.id)  # a list's sort
 customer_number = Sequence("customer_number", start=1001, metadata=Base.metadata)
 
 
@@ -122,7 +123,10 @@ class UserSession(Identified, Base):
     """One signed-in browser. The cookie holds a random token; only its digest is stored."""
 
     __tablename__ = "user_session"
-    __table_args__ = (Index("ix_user_session_user_id", "user_id"),)
+    __table_args__ = (
+        Index("ix_user_session_user_id", "user_id"),
+        CheckConstraint("num_nonnulls(views_user_id, views_customer_id, views_until) IN (0, 3)", name="views"),
+    )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id"))
@@ -133,9 +137,14 @@ class UserSession(Identified, Base):
     revoked_at: Mapped[datetime | None]
     ip_address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(300), default="")
+    views_user_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))  # see `viewing`
+    views_customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id"))
+    views_until: Mapped[datetime | None]
 
-    user: Mapped[User] = relationship(lazy="raise")
-    customer: Mapped[Customer | None] = relationship(lazy="raise")
+    user: Mapped[User] = relationship(lazy="raise", foreign_keys=user_id)
+    customer: Mapped[Customer | None] = relationship(lazy="raise", foreign_keys=customer_id)
+    views_user: Mapped[User | None] = relationship(lazy="raise", foreign_keys=views_user_id)
+    views_customer: Mapped[Customer | None] = relationship(lazy="raise", foreign_keys=views_customer_id)
 
 
 class PendingSignIn(Identified, Base):

@@ -16,7 +16,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
+from portal.accounts import viewing
 from portal.accounts.models import Customer, Membership, PendingSignIn, User, UserSession
+from portal.audit.actions import Actor
 from portal.core import clock
 from portal.core.crypto import digest
 from portal.core.db import db, transaction
@@ -43,9 +45,12 @@ def _from_cookie(_: Any) -> User | None:
     if found is None:
         cookie.pop(COOKIE_KEY, None)
         return None
-    g.user_session, g.customer = found, found.customer
+    g.user_session, g.viewing = found, viewing.of(found, now=clock.now())
+    g.customer = g.viewing.customer if g.viewing else found.customer
+    user = found.user
     _see_again(found, now=clock.now())
-    return found.user
+    _end_view_that_is_over(found, now=clock.now())
+    return user
 
 
 def _see_again(found: UserSession, *, now: datetime) -> None:
@@ -56,6 +61,15 @@ def _see_again(found: UserSession, *, now: datetime) -> None:
     statement = update(UserSession).where(UserSession.id.in_(free.scalar_subquery()))
     with transaction() as session:
         session.execute(statement.values(last_seen_at=now).execution_options(synchronize_session=False))
+
+
+def _end_view_that_is_over(found: UserSession, *, now: datetime) -> None:
+    """Says so, once, to who looked at a customer's pages until the time was up."""
+    if found.views_until is None or g.viewing is not None or db.session().info.get("in_unit"):
+        return
+    with transaction() as session:
+        viewing.stop(session, found.id, actor=Actor(found.user_id, request.remote_addr or ""), now=now)
+    flash(_l("You no longer view as somebody else. This is your own account."), "info")
 
 
 @login_manager.unauthorized_handler
@@ -80,7 +94,7 @@ def find(session: Session, token: str, *, now: datetime) -> UserSession | None:
     statement = (
         select(UserSession)
         .join(User, User.id == UserSession.user_id)
-        .options(joinedload(UserSession.user), joinedload(UserSession.customer))
+        .options(joinedload(UserSession.user), joinedload(UserSession.customer), *viewing.LOADED)
         .where(
             UserSession.token_digest == digest(token),
             UserSession.revoked_at.is_(None),

@@ -8,6 +8,7 @@ from typing import Any
 from flask import request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
+from wtforms import SelectField
 
 from portal.core.db import db
 from portal.web import htmx, listings, spreadsheets
@@ -24,10 +25,17 @@ class FilterForm(PortalForm):
     class Meta(PortalForm.Meta):
         csrf = False
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for field in self:
+            if isinstance(field, SelectField) and field.data is None:
+                field.data = ""  # nothing was asked for, which is a choice of every filter and no mistake
+
     def wanted(self, name: str) -> Any:
         """What was asked for; None when nothing was, or nothing that makes sense."""
         self.validate()
-        return None if self[name].errors else (self[name].data or None)
+        asked = self[name].data
+        return None if self[name].errors or (isinstance(asked, str) and "\0" in asked) else (asked or None)
 
 
 def answer(
@@ -40,7 +48,11 @@ def answer(
         rows = listings.every_row(db.session(), listing, order=asked.get("order", ""))
         return spreadsheets.download(folder.replace("_", "-"), heading, rows, cells)
     found = listings.page(
-        db.session(), listing, order=asked.get("order", ""), after=asked.get("after", ""), before=asked.get("before", "")
+        db.session(),
+        listing,
+        order=asked.get("order", ""),
+        after=asked.get("after", ""),
+        before=asked.get("before", ""),
     )
     return htmx.render(
         f"admin/{folder}/listing.html", partial=f"admin/{folder}/_listing.html",

@@ -40,6 +40,18 @@ class Forbidden(PortalError):
     message = _l("You may not do this.")
 
 
+class ViewingChangesNothing(Forbidden):
+    """A write by an administrator who sees a customer's pages as that customer."""
+
+    code = "VIEWING_CHANGES_NOTHING"
+    message = _l("You only look at this account: nothing was changed. Stop viewing to act again.")
+
+
+class NotWhileViewing(Forbidden):
+    code = "NOT_WHILE_VIEWING"
+    message = _l("This page is its owner's alone. Stop viewing to see your own.")
+
+
 class Conflict(PortalError):
     status = 409
     code = "CONFLICT"

@@ -153,6 +153,7 @@ def send_mail(
     unique_key: str,
     now: datetime,
     customer_id: UUID | None = None,
+    user_id: UUID | None = None,
     secret_parameters: Mapping[str, str] | None = None,
     document_id: UUID | None = None,
 ) -> bool:
@@ -168,6 +169,7 @@ def send_mail(
         unique_key=unique_key,
         now=now,
         customer_id=customer_id,
+        user_id=user_id,
         secret_parameters=secret_parameters,
         document_id=document_id,
     )

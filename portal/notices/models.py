@@ -47,6 +47,7 @@ class Mail(Identified, Base):
     __table_args__ = (
         Index("ix_mail_customer_id", "customer_id"),
         Index("ix_mail_user_id_created_at", "user_id", "created_at"),
+        Index("ix_mail_to_address", "to_address", "created_at", postgresql_where=text("user_id IS NULL")),
     )
 
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id"))

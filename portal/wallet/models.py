@@ -152,6 +152,52 @@ class Posting(Identified, Base):
     chain_hash: Mapped[str | None] = mapped_column(String(64))
 
 
+class AdjustmentStatus(StrEnum):
+    WAITING = "WAITING"  # for another administrator
+    BOOKED = "BOOKED"
+    REJECTED = "REJECTED"
+
+
+class AdjustmentRequest(Identified, Base):
+    """A correction of a wallet that an administrator asked for. Up to the limit it is booked at once, and nobody else
+    decides (`decided_by` is None); above it another administrator books or rejects it, never the one who asked."""
+
+    __tablename__ = "adjustment_request"
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount_not_zero"),
+        CheckConstraint("decided_by <> asked_by", name="decided_by_another"),
+        CheckConstraint("status IN ('WAITING', 'BOOKED', 'REJECTED')", name="status"),
+        CheckConstraint("(status = 'WAITING') = (decided_at IS NULL)", name="decided"),
+        CheckConstraint("(status = 'BOOKED') = (entry_id IS NOT NULL)", name="booked_has_entry"),
+        CheckConstraint("status <> 'REJECTED' OR decided_by IS NOT NULL", name="rejected_by_somebody"),
+        CheckConstraint("decided_by IS NULL OR decided_at IS NOT NULL", name="waiting_is_undecided"),
+        UniqueConstraint("unique_key"),
+        UniqueConstraint("entry_id"),
+        Index("ix_adjustment_request_asked_at", "asked_at", "id"),
+        Index("ix_adjustment_request_customer_id", "customer_id", "asked_at"),
+        Index("ix_adjustment_request_waiting", "asked_at", postgresql_where=text("status = 'WAITING'")),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
+    amount: Mapped[int]  # signed, whole rupiah: what it does to the available balance
+    reason: Mapped[str] = mapped_column(String(200))  # the customer reads it
+    status: Mapped[str] = mapped_column(String(10), default=AdjustmentStatus.WAITING)
+    asked_by: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    asked_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
+    decided_at: Mapped[datetime | None]
+    entry_id: Mapped[UUID | None] = mapped_column(ForeignKey("journal_entry.id"))
+    unique_key: Mapped[str] = mapped_column(String(64))  # made by the form, so that a double click is one
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount)
+
+    @property
+    def waiting(self) -> bool:
+        return self.status == AdjustmentStatus.WAITING
+
+
 class Transaction(Identified, Base):
     """What the customer sees: one line per happening, with the available balance before and after it."""
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
+
+ADJUSTMENT_WINDOW = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,16 @@ def split_claw_back(amount: int, *, available: int) -> Split:
     assert amount > 0, "a claw-back is counted upwards"
     taken = min(amount, available)
     return Split(available=-taken, receivable=-(amount - taken))
+
+
+ADJUSTMENT_MAX = 1_000_000_000
+"""More than any correction ever was: a slipped finger, not a wish."""
+
+
+def may_adjust_alone(amount: int, *, booked_alone: int, limit: int) -> bool:
+    """Whether one administrator may book `amount` (signed) without another; `booked_alone` is the sum, without signs,
+    of what they booked alone for the same customer within `ADJUSTMENT_WINDOW`."""
+    return abs(amount) + booked_alone <= limit
 
 
 def chain_hash(

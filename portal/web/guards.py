@@ -9,13 +9,22 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from flask import Flask, Response, current_app, flash, request, url_for
+from flask import Flask, Response, current_app, flash, g, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from config import settings
-from portal.core.errors import Forbidden, NotFound
+from portal.core.errors import Forbidden, NotFound, NotWhileViewing, ViewingChangesNothing
 from portal.web import htmx
+
+READS = {"GET", "HEAD", "OPTIONS"}
+PRIVATE_BLUEPRINTS = {"accounts"}
+PRIVATE = {
+    "instances.logs", "instances.logs_file", "instances.variables_page", "notices.mails", "notices.preferences",
+    "payments.come_back",
+}  # fmt: skip
+"""What nobody opens while viewing as somebody: the person's own identity and mails, secrets and logs, which may hold
+some, and a GET that changes."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -68,11 +77,17 @@ def enforce() -> Response | None:
         return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
     if level is Access.ADMINISTRATOR and not current_user.is_administrator:
         raise NotFound
-    if level is Access.ADMINISTRATOR and settings().administrators_need_second_factor:
-        return None if current_user.has_second_factor else _second_factor_first()
+    if level is Access.ADMINISTRATOR and _lacks_second_factor():
+        return _second_factor_first()
     if level is Access.CUSTOMER and not current_user.is_active:
         raise Forbidden
+    if level is Access.CUSTOMER and g.get("viewing") is not None:
+        _refuse_while_viewing()
     return None
+
+
+def _lacks_second_factor() -> bool:
+    return settings().administrators_need_second_factor and not current_user.has_second_factor
 
 
 def _second_factor_first() -> Response:
@@ -81,6 +96,14 @@ def _second_factor_first() -> Response:
     asked_for_page = request.method == "GET" and not htmx.asked()
     wanted = request.full_path.rstrip("?") if asked_for_page else url_for("admin_home.overview")
     return htmx.leave_for(url_for("accounts.second_factor", next=wanted))
+
+
+def _refuse_while_viewing() -> None:
+    """An administrator with a customer's eyes changes nothing, and does not see what is the owner's alone."""
+    if request.method not in READS:
+        raise ViewingChangesNothing
+    if request.blueprint in PRIVATE_BLUEPRINTS or request.endpoint in PRIVATE:
+        raise NotWhileViewing
 
 
 def _home() -> str:

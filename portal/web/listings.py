@@ -106,6 +106,6 @@ def _read(text: str, key: Any) -> tuple[Any, Any] | None:
     """The place in an address; None for one that nobody was given."""
     try:
         value, identity = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return READERS[key.type.python_type](value), UUID(identity)
+        return None if "\x00" in value else (READERS[key.type.python_type](value), UUID(identity))
     except (ValueError, TypeError, AttributeError):
         return None

@@ -107,12 +107,18 @@ DOMAINS = {
     "VERIFIED": Shown(_l("Leads to the app"), "circle-check", "good"),
     "FAILED": Shown(_l("Does not lead here"), "alert-triangle", "bad"),
 }
+ADJUSTMENTS = {
+    "WAITING": Shown(_l("Waits for another administrator"), "hourglass", "busy"),
+    "BOOKED": Shown(_l("Booked"), "circle-check", "good"),
+    "REJECTED": Shown(_l("Rejected"), "circle-x", "calm"),
+}
 MAILS = {
     "QUEUED": Shown(_l("On its way"), "clock", "busy"),
     "SENT": Shown(_l("Handed over"), "circle-check", "good"),
     "FAILED": Shown(_l("Not delivered"), "circle-x", "bad"),
 }
 KINDS = {
+    "adjustment": ADJUSTMENTS,
     "attempt": ATTEMPTS,
     "domain": DOMAINS,
     "plan_change": PLAN_CHANGES,

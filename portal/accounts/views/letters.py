@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from portal.accounts import actions, devices, queries
+from portal.accounts import actions, administration, devices, queries
 from portal.accounts.models import LinkPurpose, User
 from portal.core import clock
 from portal.core.ids import new_id
@@ -24,6 +24,21 @@ def send_password_reset(session: Session, user: User, *, now: datetime) -> None:
     """Mails a new link that sets a new password."""
     link_id, token = actions.issue_link(session, user, LinkPurpose.RESET_PASSWORD, now=now)
     _send(session, user, "reset_password", key=link_id, now=now, token=token)
+
+
+def send_invitation(session: Session, user: User, *, now: datetime) -> None:
+    """Mails a link by which somebody whose account was opened for them sets their first password."""
+    purpose, lifetime = LinkPurpose.RESET_PASSWORD, administration.INVITATION_LIFETIME
+    link_id, token = actions.issue_link(session, user, purpose, now=now, lifetime=lifetime)
+    _send(session, user, "invitation", key=link_id, now=now, token=token)
+
+
+def tell_email_changed(session: Session, user: User, *, old_address: str, now: datetime) -> None:
+    """Tells the old address that the account has another one now."""
+    notices.send_mail(
+        session, to_address=old_address, language=user.language, code="email_changed", user_id=user.id,
+        parameters={"recipient": user.name, "new_address": user.email}, unique_key=f"email_changed:{new_id()}", now=now,
+    )  # fmt: skip
 
 
 def tell_password_changed(session: Session, user: User, *, now: datetime) -> None:

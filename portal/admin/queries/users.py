@@ -28,8 +28,9 @@ class Wanted:
 def listing(wanted: Wanted) -> Listing:
     """Users with the customer they own and its available credit."""
     balance = sa.func.coalesce(LedgerAccount.balance, 0)
+    columns: list[Any] = [User, Customer.number, balance.label("balance")]
     statement = (
-        sa.select(User, Customer.number, balance.label("balance"))
+        sa.select(*columns)
         .outerjoin(Membership, sa.and_(Membership.user_id == User.id, Membership.role == "OWNER"))
         .outerjoin(Customer, Customer.id == Membership.customer_id)
         .outerjoin(LedgerAccount, sa.and_(
@@ -46,12 +47,18 @@ def _conditions(wanted: Wanted) -> list[Any]:
     conditions: list[Any] = []
     if wanted.search:
         like = f"%{_escaped(wanted.search.strip())}%"
-        conditions.append(sa.or_(User.name.ilike(like), User.email.ilike(like)))
+        conditions.append(sa.or_(User.name.ilike(like), User.email.ilike(like), *_number(wanted.search)))
     if wanted.role:
         conditions.append(User.role == wanted.role)
     if wanted.active is not None:
         conditions.append(User.active == wanted.active)
     return conditions
+
+
+def _number(text: str) -> list[Any]:
+    """A customer's number, as it is or in the name of its namespace."""
+    digits = text.strip().removeprefix("user-")
+    return [Customer.number == int(digits)] if digits.isascii() and digits.isdigit() and len(digits) < 19 else []
 
 
 def _escaped(text: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
-from portal.accounts import actions as accounts
+from portal.accounts import administration
 from portal.accounts.models import Role
 from portal.admin import bulk, lists
 from portal.admin.acting import acting
@@ -64,14 +64,22 @@ def _cells(row: Any) -> list[Any]:
 
 
 def _close(session: Session, user_id: UUID) -> None:
-    accounts.set_active(session, user_id, active=False, actor=acting(), now=clock.now())
+    administration.set_active(session, user_id, active=False, actor=acting(), now=clock.now())
 
 
 def _open(session: Session, user_id: UUID) -> None:
-    accounts.set_active(session, user_id, active=True, actor=acting(), now=clock.now())
+    administration.set_active(session, user_id, active=True, actor=acting(), now=clock.now())
 
 
-ACTS = {"close": (_l("Close accounts"), _close), "open": (_l("Open accounts"), _open)}
+def _confirm(session: Session, user_id: UUID) -> None:
+    administration.confirm_email(session, user_id, actor=acting(), now=clock.now())
+
+
+ACTS = {
+    "close": (_l("Close accounts"), _close),
+    "open": (_l("Open accounts"), _open),
+    "confirm": (_l("Take e-mail addresses as confirmed"), _confirm),
+}
 
 
 @blueprint.post("/bulk")
@@ -96,3 +104,8 @@ def act_on_many() -> Response:
     count = bulk.done(outcomes)
     flash(ngettext("Done for %(num)d account.", "Done for %(num)d accounts.", count), "success")
     return htmx.leave_for(url_for("admin_users.listing"))
+
+
+from portal.admin.views import user_changes, user_page  # noqa: E402 - they hang their pages on the blueprint above
+
+__all__ = ["blueprint", "user_changes", "user_page"]

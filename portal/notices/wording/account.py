@@ -36,6 +36,24 @@ ACCOUNT: dict[str, Wording] = {
         ],
         Link("catalog.index", _l("Choose an app")),
     ),
+    "invitation": Wording(
+        _l("Your account is ready: set your password"),
+        [
+            _l("We opened an account for you. Set a password, and it is yours."),
+            _l("The link works once, for seven days. Nothing has been charged."),
+            _l("If you did not expect this, do nothing."),
+        ],
+        Link("accounts.reset_password", _l("Set my password"), ("token",)),
+        TOKEN,
+    ),
+    "email_changed": Wording(
+        _l("The e-mail address of your account was changed"),
+        [
+            _l("From now on your account belongs to %(new_address)s, and our mails go there."),
+            _l("Nothing was charged. If you did not ask for this, answer this mail at once."),
+        ],
+        sample={"new_address": "rina@example.com"},
+    ),
     "reset_password": Wording(
         _l("Set a new password"),
         [

@@ -32,7 +32,7 @@ OTHERS: dict[Category, frozenset[str]] = {
     Category.OPERATOR: frozenset(
         {
             "books_audited", "books_differ", "daily_summary", "monthly_report", "apps_silent", "apps_answer_again",
-            "cluster_drift", "transfer_to_check",
+            "cluster_drift", "transfer_to_check", "adjustment_waits",
         }
     ),
 }  # fmt: skip

@@ -16,7 +16,43 @@ BALANCE = When("balance", _l("Your credit is now %(balance)s."))
 DEBT_PAID = When("debt_paid", _l("%(debt_paid)s of it paid back what you owed us."))
 DEBT = When("debt", _l("%(debt)s had been spent already; your next top-up pays that back first."))
 
+ADJUSTMENT = {"amount": 20_000, "explanation": "App was away", "balance": 95_000}
+ADJUSTMENT_REASON = _l('The reason: "%(explanation)s".')
+
 MONEY: dict[str, Wording] = {
+    "adjustment_credited": Wording(
+        _l("%(amount)s was added to your credit"),
+        [_l("Our team corrected your wallet: %(amount)s was added."), ADJUSTMENT_REASON, DEBT_PAID, BALANCE],
+        WALLET,
+        {**ADJUSTMENT, "debt_paid": 5_000},
+    ),
+    "adjustment_waits": Wording(
+        _l("An adjustment waits for you: %(change)s"),
+        [
+            _l("%(asker)s asks to correct the wallet of %(customer)s by %(change)s."),
+            ADJUSTMENT_REASON,
+            _l("Nothing is booked until another administrator approves."),
+        ],
+        Link("admin_adjustments.show", _l("Decide"), ("request_id",)),
+        {
+            "asker": "Dewi",
+            "customer": "Ayu",
+            "change": "Rp600.000",
+            "explanation": "App was away",
+            "request_id": "0197b2a0-0000-7000-8000-000000000001",
+        },
+    ),
+    "adjustment_debited": Wording(
+        _l("%(amount)s was taken from your credit"),
+        [
+            _l("Our team corrected your wallet: %(amount)s was taken from it."),
+            ADJUSTMENT_REASON,
+            BALANCE,
+            _l("If you do not know why, answer this message."),
+        ],
+        WALLET,
+        ADJUSTMENT,
+    ),
     "top_up_settled": Wording(
         _l("%(amount)s has arrived"),
         [_l("Your top-up of %(amount)s was added to your credit."), DEBT_PAID, BALANCE],
