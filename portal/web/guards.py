@@ -87,7 +87,7 @@ def enforce() -> Response | None:
 
 
 def _lacks_second_factor() -> bool:
-    return settings().administrators_need_second_factor and not current_user.has_second_factor
+    return bool(settings().administrators_need_second_factor) and not current_user.has_second_factor
 
 
 def _second_factor_first() -> Response:

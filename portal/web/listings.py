@@ -31,7 +31,7 @@ class Listing:
     row's unique id, which breaks ties. `default` is a word of `sorts`, with a minus before it for descending.
     """
 
-    statement: sa.Select[Any]
+    statement: Any
     identity: Any
     sorts: Mapping[str, Any]
     default: str
