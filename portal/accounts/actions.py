@@ -11,8 +11,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.accounts import administrators, passwords, queries, rules, sessions, viewing
-from portal.accounts.administering import clear_second_factor as clear_second_factor
-from portal.accounts.administering import end_sessions_of as end_sessions_of
 from portal.accounts.errors import (
     NAME_MESSAGES,
     DepartureRefused,

@@ -183,8 +183,9 @@ def end_sessions(
     ended = sessions.revoke(session, user_id=user.id, session_id=session_id, now=now)
     if ended:
         audit.changed(
-            session, actor, "user.sessions_ended", subject_kind="user", subject_id=user.id, now=now, ended=ended
-        )
+            session, actor, "user.sessions_ended", subject_kind="user", subject_id=user.id, now=now, ended=ended,
+            session_id=str(session_id or "all"),
+        )  # fmt: skip
     return ended
 
 

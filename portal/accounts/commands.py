@@ -7,7 +7,7 @@ import os
 import click
 from flask.cli import AppGroup
 
-from portal.accounts import actions, administering, queries, rules
+from portal.accounts import actions, lost_factors, queries, rules
 from portal.accounts.views import letters
 from portal.core import clock
 from portal.core.db import transaction
@@ -50,7 +50,7 @@ def reset_second_factor(email: str, reason: str) -> None:
             known = queries.user_by_email(session, rules.normal_email(email) or "")
             if known is None:
                 raise click.ClickException(f"{email} has no account.")
-            user = administering.reset_second_factor(session, known.id, reason=reason, now=now)
+            user = lost_factors.reset_second_factor(session, known.id, reason=reason, now=now)
             letters.tell_second_factor_cleared(session, user, now=now)
     except PortalError as refusal:
         raise click.ClickException(f"{refusal.code}: {refusal}") from None

@@ -18,6 +18,7 @@ from portal.core import clock
 from portal.core.db import db, transaction
 from portal.notices import letters
 from portal.notices.models import Mail
+from tests.accounts.authenticator import switched_on
 from tests.books import shop
 from tests.books.crowd import all_at_once, errors
 from tests.house.test_access import WRITES, _address
@@ -253,7 +254,15 @@ def test_only_an_administrator_sees_the_page(client, ayu, dewi):
     admin = sign_in(client, dewi.email)
     assert admin.get(page).status_code == 200
     assert admin.get(f"/admin/users/{uuid4()}").status_code == 404
-    for act in ("closing", "opening", "confirmation", "password-link", "sessions/revocation", "viewing"):
+    for act in (
+        "closing",
+        "opening",
+        "confirmation",
+        "password-link",
+        "sessions/revocation",
+        "second-factor/clearing",
+        "viewing",
+    ):
         assert admin.post(f"/admin/users/{uuid4()}/{act}").status_code == 404, act
 
 
@@ -265,6 +274,19 @@ def test_no_address_of_this_section_is_there_for_customers(client, portal, ayu):
                 answer = browser.open(_address(portal, rule), method=method)
                 wrong += [f"{method} {rule.rule}"] if answer.status_code != 404 else []
     assert wrong == []
+
+
+def test_a_lost_second_factor_is_taken_off_with_a_reason(client, portal, ayu, dewi):
+    sign_in(portal.test_client(), ayu.email)
+    switched_on(sign_in(portal.test_client(), ayu.email))
+    admin, address = sign_in(client, dewi.email), f"/admin/users/{ayu.user_id}/second-factor/clearing"
+    assert admin.post(address, data={"reason": " "}).status_code == 400
+    assert admin.post(address, data={"reason": "phone lost, called back"}).status_code == 303
+    db.session.rollback()
+    assert not db.session().get_one(User, ayu.user_id, populate_existing=True).has_second_factor
+    (note,) = db.session().query(AuditEntry).filter_by(action="user.second_factor_cleared").all()
+    assert (note.actor_id, note.facts["reason"]) == (dewi.user_id, "phone lost, called back")
+    assert admin.post(address, data={"reason": "again"}).status_code == 409
 
 
 def test_a_user_of_two_customers_shows_both_wallets(client, ayu, dewi):

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from wtforms import EmailField, SelectField, StringField, TelField
 from wtforms.validators import Length
 
-from portal.accounts import administration
+from portal.accounts import administration, lost_factors
 from portal.accounts.errors import EmailTaken
 from portal.accounts.forms import EMAIL_LENGTH_MAX, Email, Name, Phone
 from portal.accounts.models import Role
@@ -166,6 +166,18 @@ def end_sessions(user_id: UUID) -> Response:
     with transaction() as session:
         ended = administration.end_sessions(session, user_id, session_id=session_id, actor=acting(), now=clock.now())
     flash(ngettext("%(num)d session ended.", "%(num)d sessions ended.", ended), "success")
+    return _back_to(user_id)
+
+
+@blueprint.post("/<uuid:user_id>/second-factor/clearing")
+@administrator
+def clear_second_factor(user_id: UUID) -> Response:
+    """Takes off a second factor that its owner lost; the reason stands in the audit log, and they are told."""
+    reason, now = request.form.get("reason", "").strip()[:200], clock.now()
+    with transaction() as session:
+        user = lost_factors.clear_second_factor(session, user_id, actor=acting(), reason=reason, now=now)
+        letters.tell_second_factor_cleared(session, user, now=now)
+    flash(_("The second factor is off. They have to sign in again, and were told by mail."), "success")
     return _back_to(user_id)
 
 
