@@ -23,6 +23,12 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.notices.views.samples", "/dev"),  # not in production
     ("portal.admin.views.home", "/admin"),
     ("portal.admin.views.users", "/admin/users"),
+    ("portal.admin.views.payments", "/admin/top-ups"),
+    ("portal.admin.views.gateway_events", "/admin/gateway-events"),
+    ("portal.admin.views.ledger", "/admin/ledger"),
+    ("portal.admin.views.invoices", "/admin/invoices"),
+    ("portal.admin.views.subscriptions", "/admin/subscriptions"),
+    ("portal.admin.views.books", "/admin/books"),
 ]
 
 COMMANDS: list[str] = [
