@@ -11,12 +11,11 @@ from flask import Blueprint, flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
-from wtforms import StringField
-from wtforms.validators import InputRequired, Length
 
 from portal.admin.acting import acting
 from portal.admin.queries import books as queries
 from portal.admin.queries import invoices as documents
+from portal.admin.reasons import reason
 from portal.admin.spans import start_of
 from portal.books import actions
 from portal.books.audit import CHECKS
@@ -45,7 +44,7 @@ MONTHS_OFFERED = 13
 class ExplanationForm(PortalForm):
     """Why something differs."""
 
-    reason = StringField(_l("What is behind it"), validators=[InputRequired(), Length(min=5, max=1000)])
+    reason = reason(_l("What is behind it"), longest=1000)
 
 
 @blueprint.get("/")
@@ -101,8 +100,7 @@ def explain(difference_id: UUID) -> Response:
     if not form.validate_on_submit():
         return _page(status=422, wrong=form)
     with transaction() as session:
-        reason = str(form.reason.data).strip()
-        actions.explain(session, difference_id, reason=reason, actor=acting(), now=clock.now())
+        actions.explain(session, difference_id, reason=str(form.reason.data), actor=acting(), now=clock.now())
     flash(_("Noted. It stays in the list until a run does not find it any more."), "success")
     return htmx.leave_for(url_for("admin_books.overview"))
 

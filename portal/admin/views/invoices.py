@@ -9,12 +9,13 @@ from flask import Blueprint, flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
-from wtforms import IntegerField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, NumberRange
+from wtforms import IntegerField, SelectField
+from wtforms.validators import InputRequired, NumberRange
 
 from portal.admin import lists
 from portal.admin.acting import acting
 from portal.admin.queries import invoices as queries
+from portal.admin.reasons import reason
 from portal.admin.spans import SpanForm
 from portal.core import clock
 from portal.core.db import db, transaction
@@ -57,7 +58,7 @@ class CreditForm(PortalForm):
 
     amount = IntegerField(_l("Amount"), validators=[InputRequired(), NumberRange(min=1, max=10**12)])
     before = IntegerField(validators=[InputRequired()])
-    reason = StringField(_l("Reason"), validators=[InputRequired(), Length(min=5, max=300)])
+    reason = reason()
 
 
 @blueprint.get("/")
@@ -137,7 +138,7 @@ def credit(document_id: UUID) -> Response:
     with transaction() as session:
         note_id = administering.credit_invoice(
             session, document_id, rupiah(int(form.amount.data or 0)), credited_before=int(form.before.data or 0),
-            reason=str(form.reason.data).strip(), actor=acting(), now=clock.now(),
+            reason=str(form.reason.data), actor=acting(), now=clock.now(),
         )  # fmt: skip
     flash(_("Credited to the wallet. This is the credit note; its number follows in a moment."), "success")
     return _to(note_id)

@@ -11,12 +11,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
-from wtforms import IntegerField, SelectField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms import IntegerField, SelectField
+from wtforms.validators import InputRequired
 
 from portal.admin import lists
 from portal.admin.acting import acting
 from portal.admin.queries import payments as queries
+from portal.admin.reasons import reason
 from portal.admin.spans import SpanForm
 from portal.admin.views.reading import readable
 from portal.core import clock
@@ -33,7 +34,6 @@ blueprint = Blueprint("admin_payments", __name__)
 HEADING = (
     "id", "order_id", "created_at", "status", "method", "amount", "currency", "settled_at", "customer_number", "email",
 )  # fmt: skip
-REASON_MAX = 300
 
 
 class Filters(SpanForm):
@@ -58,7 +58,7 @@ class DecisionForm(PortalForm):
     """Which way, about which sum, and why."""
 
     amount = IntegerField(validators=[InputRequired()])
-    reason = StringField(_l("Reason"), validators=[InputRequired(), Length(min=5, max=REASON_MAX)])
+    reason = reason()
 
 
 @blueprint.get("/")
@@ -110,7 +110,7 @@ def credit(payment_id: UUID, transaction_id: UUID) -> Response:
     def decide(session: Session, form: DecisionForm) -> None:
         reviewing.credit_as_paid(
             session, payment_id, transaction_id, amount=rupiah(int(form.amount.data or 0)),
-            reason=str(form.reason.data).strip(), actor=acting(), now=clock.now(),
+            reason=str(form.reason.data), actor=acting(), now=clock.now(),
         )  # fmt: skip
 
     return _decided(payment_id, decide, _("Credited. The customer has been told, and the receipt is on its way."))
@@ -123,7 +123,7 @@ def reject(payment_id: UUID, transaction_id: UUID) -> Response:
 
     def decide(session: Session, form: DecisionForm) -> None:
         reviewing.reject(
-            session, payment_id, transaction_id, reason=str(form.reason.data).strip(), actor=acting(), now=clock.now()
+            session, payment_id, transaction_id, reason=str(form.reason.data), actor=acting(), now=clock.now()
         )
 
     return _decided(payment_id, decide, _("Rejected. If money was taken, refund it at the gateway now."))

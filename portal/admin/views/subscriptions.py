@@ -10,11 +10,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
-from wtforms.validators import InputRequired, Length
 
 from portal.admin import lists
 from portal.admin.acting import acting
 from portal.admin.queries import subscriptions as queries
+from portal.admin.reasons import reason
 from portal.admin.spans import SpanForm
 from portal.core import clock
 from portal.core.db import db, transaction
@@ -54,7 +54,7 @@ class Filters(SpanForm):
 class ReasonForm(PortalForm):
     """Why, for the audit log; `agreed` carries the refund that was shown."""
 
-    reason = StringField(_l("Reason"), validators=[InputRequired(), Length(min=5, max=300)])
+    reason = reason()
     agreed = StringField()
 
 
@@ -94,16 +94,16 @@ def cancel(subscription_id: UUID) -> Response:
     form = ReasonForm()
     if not form.validate_on_submit():
         return _page(subscription_id, status=422, form=form)
-    reason, agreed = str(form.reason.data).strip(), Agreed.read(str(form.agreed.data or ""))
+    why, agreed = str(form.reason.data), Agreed.read(str(form.agreed.data or ""))
     with transaction() as session:
         if request.form.get("when") == "now":
             if agreed is None:
                 raise RefundChanged
             administering.cancel_now(
-                session, subscription_id, agreed=agreed, reason=reason, actor=acting(), now=clock.now()
+                session, subscription_id, agreed=agreed, reason=why, actor=acting(), now=clock.now()
             )
         else:
-            administering.cancel_at_end(session, subscription_id, reason=reason, actor=acting(), now=clock.now())
+            administering.cancel_at_end(session, subscription_id, reason=why, actor=acting(), now=clock.now())
     flash(_("Cancelled. The customer has been told."), "success")
     return _to(subscription_id)
 
