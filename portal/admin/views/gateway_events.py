@@ -28,6 +28,7 @@ from portal.payments.errors import BadSignature, GatewayRefused, GatewayUnavaila
 from portal.payments.gateways import Answer, Notification
 from portal.payments.models import GatewayEvent
 from portal.payments.registry import gateway_named
+from portal.payments.rules import Meaning
 from portal.web import htmx, states
 from portal.web.guards import administrator
 
@@ -40,11 +41,23 @@ UNREADABLE = {
     MalformedNotification: _l("It cannot be read: it would be refused."),
 }
 
+MEANINGS: dict[str, Any] = {
+    Meaning.WAITING: _l("the customer has not paid yet"),
+    Meaning.PAID: _l("it is paid"),
+    Meaning.REVIEW: _l("a person must decide"),
+    Meaning.FAILED: _l("it was refused"),
+    Meaning.CANCELLED: _l("it was cancelled"),
+    Meaning.EXPIRED: _l("its time is over"),
+    Meaning.UNKNOWN: _l("a word we do not know"),
+}
+
 
 class Filters(SpanForm):
-    verdict = SelectField(_l("Verdict"), choices=[("", _l("Any verdict"))])
+    verdict = SelectField(_l("Verdict"), default="")
     state = SelectField(
-        _l("Work"), choices=[("", _l("All")), ("waiting", _l("Not worked on yet")), ("done", _l("Worked on"))]
+        _l("Work"),
+        default="",
+        choices=[("", _l("All")), ("waiting", _l("Not worked on yet")), ("done", _l("Worked on"))],
     )
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
@@ -83,8 +96,9 @@ def show(event_id: UUID) -> Response:
 def _page(event: GatewayEvent, drill: Drill | None = None) -> Response:
     payment_id = queries.payment_id_of(db.session(), event)
     return htmx.render(
-        "admin/gateway_events/show.html", event=event, payment_id=payment_id, readable=readable, drill=drill
-    )
+        "admin/gateway_events/show.html", event=event, payment_id=payment_id, readable=readable, drill=drill,
+        meanings=MEANINGS,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,7 +142,8 @@ def _answers(gateway: str, notification: Notification) -> list[Answer]:
     """What the job would ask: about the order, and about the transaction that the notification names."""
     references = dict.fromkeys([notification.order_id, notification.transaction_id or notification.order_id])
     answers = (gateway_named(gateway).fetch_status(reference) for reference in references)
-    return [one for one in answers if one is not None and one.order_id == notification.order_id]
+    ours = (one for one in answers if one is not None and one.order_id == notification.order_id)
+    return list({one.transaction_id: one for one in ours}.values())
 
 
 def _tried(notification: Notification, attempt_id: UUID, answers: list[Answer], asked_at: datetime) -> Drill:

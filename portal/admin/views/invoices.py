@@ -37,9 +37,10 @@ HEADING = (
 
 
 class Filters(SpanForm):
-    series = SelectField(_l("Kind"), choices=[("", _l("Any kind"))])
+    series = SelectField(_l("Kind"), default="")
     status = SelectField(
         _l("State"),
+        default="",
         choices=[("", _l("Any state")), (DocumentStatus.ISSUED, _l("Issued")), (DocumentStatus.DRAFT, _l("Draft"))],
     )
 

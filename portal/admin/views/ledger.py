@@ -27,7 +27,7 @@ WORDS: dict[str, Any] = {"entry_words": ENTRIES, "account_words": ACCOUNTS}
 
 
 class Filters(SpanForm):
-    kind = SelectField(_l("Kind"), choices=[("", _l("Any kind"))])
+    kind = SelectField(_l("Kind"), default="")
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)

@@ -37,8 +37,8 @@ HEADING = (
 
 
 class Filters(SpanForm):
-    status = SelectField(_l("State"), choices=[("", _l("Any state"))])
-    method = SelectField(_l("Method"), choices=[("", _l("Any method"))])
+    status = SelectField(_l("State"), default="")
+    method = SelectField(_l("Method"), default="")
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)

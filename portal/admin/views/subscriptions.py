@@ -35,8 +35,8 @@ HEADING = (
 
 
 class Filters(SpanForm):
-    status = SelectField(_l("State"), choices=[("", _l("Any state"))])
-    service = SelectField(_l("App"), choices=[("", _l("Any app"))])
+    status = SelectField(_l("State"), default="")
+    service = SelectField(_l("App"), default="")
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
