@@ -133,8 +133,11 @@ def test_a_decided_amount_is_no_difference_to_the_comparison(admin, counter, ayu
     form = {"amount": "40000", "reason": "agreed by phone"}
     assert admin.post(f"/admin/top-ups/{payment.id}/transactions/{row.id}/credit", data=form).status_code == 303
     counter.pass_time(timedelta(days=1))
+    sign_in(admin, "dewi@example.com")
     admin.post("/admin/books/comparisons")
     run_due_work(without=SLOW)
+    figures = db.session().query(Reconciliation).one().figures
+    assert (figures["asked"], figures["ours"], figures["gateway"]) == (1, *[{"count": 1, "sum": 40_000}] * 2)
     assert difference() is None
     assert_books_are_clean()
 

@@ -97,8 +97,10 @@ def test_its_page_shows_it_as_the_customer_sees_it(admin, invoice):  # noqa: F81
 
 def test_voiding_gives_all_of_it_back_by_a_note_and_the_number_stays(admin, owner, dewi_id, invoice):  # noqa: F811
     had = balance(owner)
-    assert credit(admin, invoice.id, PRICE).status_code == 303
+    answer = credit(admin, invoice.id, PRICE)
+    assert "Its number follows in a moment." in admin.get(answer.location).text
     run_due_work(without=SLOW)
+    assert "CN/2026/000001" in admin.get(answer.location).text
     [note] = of_series(Series.CREDIT_NOTE)
     assert (note.total, note.corrects_id, note.label) == (PRICE, invoice.id, "CN/2026/000001")
     assert (balance(owner), of_series(Series.INVOICE)[0].label) == (had + PRICE, invoice.label)

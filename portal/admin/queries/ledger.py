@@ -148,20 +148,22 @@ def _fault(before: Posting | None, posting: Posting) -> str | None:
 
 @dataclass(frozen=True)
 class AccountPage:
-    """An account: a wallet's carries its balance, a system account is summed."""
+    """An account: a wallet's carries its balance, a system account is summed where somebody begins to read."""
 
     account: LedgerAccount
     whose: Any
-    balance: int
+    balance: int | None
 
 
-def account_page(session: Session, account_id: UUID) -> AccountPage:
-    """One account; raises `NotFound`."""
+def account_page(session: Session, account_id: UUID, *, summed: bool) -> AccountPage:
+    """One account; raises `NotFound`. Summing a long one takes a while, so that further pages leave it out."""
     account = session.get(LedgerAccount, account_id, populate_existing=True)
     if account is None:
         raise NotFound
     if account.customer_id is not None:
         return AccountPage(account, customers.whose(session, account.customer_id), account.balance)
+    if not summed:
+        return AccountPage(account, None, None)
     total = sa.select(sa.func.coalesce(sa.func.sum(Posting.amount), 0)).where(Posting.account_id == account_id)
     return AccountPage(account, None, int(session.scalar(total) or 0))
 

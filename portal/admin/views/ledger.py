@@ -79,7 +79,8 @@ def accounts() -> Response:
 @administrator
 def account(account_id: UUID) -> Response:
     """One account and its postings."""
-    page = queries.account_page(db.session(), account_id)
+    begins = not (request.args.get("after") or request.args.get("before"))
+    page = queries.account_page(db.session(), account_id, summed=begins)
     return lists.answer(
         queries.postings(page.account, []), folder="ledger_postings", form=SpanForm(request.args),
         heading=POSTING_HEADING, cells=_posting_cells, page=page, account=page.account, **WORDS,
