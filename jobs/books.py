@@ -11,10 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from flask import has_app_context
+from rq import Queue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config import settings
+from jobs.runner import application
 from portal.books import actions, queries, rules
 from portal.books.audit import CHECKS, differences
 from portal.books.models import Reconciliation
@@ -34,6 +37,7 @@ NAMED_MAX = 20
 BUDGET_S = 60.0
 """How long one stretch of the comparison may keep a worker; the rest is queued, so that other work goes between."""
 AWAY_PAUSE = timedelta(minutes=10)
+AUDIT_TIMEOUT_S = 3600
 KEYS_REFUSED = ("401", "402", "403")
 """The gateway refuses us, not an order: nothing can be judged."""
 
@@ -43,6 +47,32 @@ KEYS_REFUSED = ("401", "402", "403")
 
 def audit() -> dict[str, int]:
     """Proves the books. Differences are kept, logged and mailed to the operator, never mended."""
+    with transaction() as session:
+        audit_id = actions.note_audit(session, now=clock.now()).id
+    return _prove(audit_id, daily=True)
+
+
+def hand_over_audit(audit_id: str) -> None:
+    """An audit that somebody asked for: it may take longer than a piece of queued work may, so it has its own time.
+
+    Lost on the way it only stays unanswered, and is asked for again.
+    """
+    Queue("slow", connection=outbox.redis_connection()).enqueue(
+        "jobs.books.prove", args=(audit_id,), job_id=f"books-audit-{audit_id}", job_timeout=AUDIT_TIMEOUT_S,
+        result_ttl=3600,
+    )  # fmt: skip
+
+
+def prove(audit_id: str) -> dict[str, int]:
+    """The audit that `hand_over_audit` handed over."""
+    if has_app_context():
+        return _prove(UUID(audit_id))
+    with application().app_context():
+        return _prove(UUID(audit_id))
+
+
+def _prove(audit_id: UUID, *, daily: bool = False) -> dict[str, int]:
+    started_at = clock.now()
     with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         found = list(differences(Session(connection)))
         heads = _heads(Session(connection))
@@ -50,10 +80,11 @@ def audit() -> dict[str, int]:
     if found:
         log.error("books.differ", count=len(found), differences=[str(each) for each in found[:NAMED_MAX]])
     with transaction() as session:
-        now = clock.now()
-        actions.keep(session, found, checks=[check.__name__ for check in CHECKS], now=now)
+        now, checks = clock.now(), [check.__name__ for check in CHECKS]
+        actions.end_audit(session, audit_id, found, checks=checks, heads=heads, started_at=started_at, now=now)
         told = actions.tell_operator(session, now=now)
-        _mail_heads(session, len(found), heads)
+        if daily:
+            _mail_heads(session, len(found), heads)
     return {"differences": len(found), "told": told}
 
 

@@ -5,19 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 import structlog
-from sqlalchemy.orm import Session
 
 from portal.core import clock, outbox
 from portal.core.db import db, transaction
-from portal.invoices import actions, pdf, queries
+from portal.invoices import actions, mailing, pdf, queries
 from portal.invoices.errors import PdfUnavailable
-from portal.invoices.models import Document, Series
-from portal.notices import actions as notices
+from portal.invoices.models import Document
 
 log = structlog.get_logger()
-
-MAILED_AS = {Series.RECEIPT: "receipt_issued", Series.INVOICE: "invoice_issued"}
-"""A credit note goes out with the notice of what it refunds."""
 
 
 def issue(document_id: str) -> None:
@@ -36,7 +31,7 @@ def render(document_id: str) -> None:
             actions.keep_pdf(session, document.id, content, now=clock.now())
         elif reason:
             actions.note_missing_pdf(session, document.id, reason=reason)
-        _mail(session, document)
+        mailing.mail(session, document, now=clock.now())
         outbox.complete(session, now=clock.now())
 
 
@@ -59,19 +54,3 @@ def _try_to_render(document: Document) -> tuple[bytes | None, str]:
     except Exception as error:
         log.error("invoices.render_failed", document_id=str(document.id), exc_info=error)
         return None, type(error).__name__
-
-
-def _mail(session: Session, document: Document) -> None:
-    """Once per document: a PDF made later, on demand, mails nobody again. The sale itself was told in the portal."""
-    code = MAILED_AS.get(Series(document.series))
-    if code is None:
-        return
-    notices.mail_owners(
-        session,
-        customer_id=document.customer_id,
-        code=code,
-        parameters={"number": document.label, "amount": document.total, "document_id": document.id},
-        unique_key=f"document:{document.id}",
-        now=clock.now(),
-        document_id=document.id,
-    )

@@ -27,6 +27,12 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.admin.views.transfers", "/admin/transfers"),
     ("portal.admin.views.billing", "/admin/customers"),
     ("portal.admin.views.adjustments", "/admin/adjustments"),
+    ("portal.admin.views.payments", "/admin/top-ups"),
+    ("portal.admin.views.gateway_events", "/admin/gateway-events"),
+    ("portal.admin.views.ledger", "/admin/ledger"),
+    ("portal.admin.views.invoices", "/admin/invoices"),
+    ("portal.admin.views.subscriptions", "/admin/subscriptions"),
+    ("portal.admin.views.books", "/admin/books"),
 ]
 
 COMMANDS: list[str] = [

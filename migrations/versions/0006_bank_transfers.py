@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006_bank_transfers"
-down_revision = "0003_adjustments"
+down_revision = "0005_money_administration"
 branch_labels = None
 depends_on = None
 

@@ -90,6 +90,9 @@ class Customer(Identified, Base):
     """Who owns money and apps. `number` names the Kubernetes namespace: `user-{number}`."""
 
     __tablename__ = "customer"
+    __table_args__ = (
+        Index("ix_customer_billing_email", "billing_email", postgresql_ops={"billing_email": "varchar_pattern_ops"}),
+    )
 
     number: Mapped[int] = mapped_column(customer_number, server_default=customer_number.next_value(), unique=True)
     kind: Mapped[str] = mapped_column(String(20), default=CustomerKind.PERSON)

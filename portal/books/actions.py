@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import ColumnElement, case, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from config import settings
+from portal.audit import actions as audit
+from portal.audit.actions import Actor
 from portal.books import queries, rules
-from portal.books.models import BooksDifference, Reconciliation
+from portal.books.models import BooksAudit, BooksDifference, Reconciliation
 from portal.core import outbox
+from portal.core.errors import Conflict, NotFound
 from portal.core.ids import new_id
 from portal.notices import actions as notices
 from portal.wallet.proofs import Difference
@@ -24,6 +27,8 @@ FRESH: dict[str, Any] = {
     "gateway": {"count": 0, "sum": 0}, "why": None,
 }  # fmt: skip
 SHOWN_IN_MAIL = 30
+AUDIT_TAKES = timedelta(minutes=10)
+"""One that was asked for longer ago counts as lost: another may be asked for."""
 
 
 def begin(session: Session, day: date, *, now: datetime) -> Reconciliation:
@@ -124,9 +129,72 @@ def _keep_one(session: Session, check: str, reference: str, reason: str, now: da
         statement.on_conflict_do_update(
             index_elements=["check", "reference"],
             index_where=BooksDifference.resolved_at.is_(None),
-            set_={"seen_at": now, "found": reason},
+            set_={"seen_at": now, "found": reason, **_explained_while(BooksDifference.found == reason)},
         )
     )
+
+
+def _explained_while(the_same: ColumnElement[bool]) -> dict[str, Any]:
+    """An explanation holds for what it explained: other figures are a new question."""
+    columns = BooksDifference.explained_at, BooksDifference.explained_by, BooksDifference.explanation
+    return {column.key: case((the_same, column), else_=None) for column in columns}
+
+
+def explain(session: Session, difference_id: UUID, *, reason: str, actor: Actor, now: datetime) -> BooksDifference:
+    """Notes why something differs. Nothing is mended: it stays open until a run does not find it any more.
+
+    A later explanation takes the place of an earlier one. Raises `NotFound`, `Conflict` once it is resolved.
+    """
+    found = session.get(BooksDifference, difference_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise NotFound
+    if found.resolved_at is not None:
+        raise Conflict
+    before, found.explanation = found.explanation, reason
+    found.explained_at, found.explained_by = now, actor.user_id
+    audit.changed(
+        session, actor, "books_difference.explained", subject_kind="books_difference", subject_id=found.id, now=now,
+        before={"explanation": before}, after={"explanation": reason}, check=found.check, reference=found.reference,
+    )  # fmt: skip
+    return found
+
+
+# --- audits ---------------------------------------------------------------------------------------------
+
+
+def note_audit(session: Session, *, now: datetime) -> BooksAudit:
+    """The row of an audit that the clock runs."""
+    row = BooksAudit(id=new_id(), asked_at=now)
+    session.add(row)
+    return row
+
+
+def ask_for_audit(session: Session, *, actor: Actor, now: datetime) -> BooksAudit:
+    """Queues an audit for a person; while one of the last minutes is under way, that one answers."""
+    waiting = select(BooksAudit).where(
+        BooksAudit.ended_at.is_(None), BooksAudit.asked_at > now - AUDIT_TAKES, BooksAudit.asked_by.is_not(None)
+    )
+    if (under_way := session.scalars(waiting.order_by(BooksAudit.asked_at.desc()).limit(1)).first()) is not None:
+        return under_way
+    row = BooksAudit(id=new_id(), asked_at=now, asked_by=actor.user_id)
+    session.add(row)
+    outbox.enqueue(session, "books.hand_over_audit", queue="slow", unique_key=f"books.audit:{row.id}", audit_id=row.id)
+    audit.changed(
+        session, actor, "books.audit_asked", subject_kind="books_audit", subject_id=row.id, now=now
+    )  # fmt: skip
+    return row
+
+
+def end_audit(
+    session: Session, audit_id: UUID, found: Sequence[Difference], *, checks: Sequence[str], heads: dict[str, Any],
+    started_at: datetime, now: datetime,
+) -> BooksAudit:  # fmt: skip
+    """Keeps an audit's results by check, and its differences."""
+    row = session.get_one(BooksAudit, audit_id, with_for_update=True, populate_existing=True)
+    row.results = {name: sum(each.check == name for each in found) for name in checks}
+    row.heads, row.started_at, row.ended_at = heads, started_at, now
+    keep(session, found, checks=checks, now=now)
+    return row
 
 
 def tell_operator(session: Session, *, now: datetime, waiting: Sequence[str] = rules.STILL_LOOKED_AT) -> int:
@@ -154,3 +222,12 @@ def _mail(session: Session, fresh: Sequence[BooksDifference], *, now: datetime) 
             "listed": "\n".join(f"{each.check}\t{each.reference}\t{each.found}" for each in fresh[:SHOWN_IN_MAIL]),
         },
     )  # fmt: skip
+
+
+def ask_for_comparison(session: Session, day: date, *, actor: Actor, now: datetime) -> Reconciliation:
+    """Queues the comparison of a day with the gateway, now; one that is under way goes on."""
+    row = begin(session, day, now=now)
+    key = f"books.go_on:{day}:{row.started_at.timestamp()}"
+    outbox.enqueue(session, "books.go_on", queue="slow", unique_key=key, day=day.isoformat())
+    audit.changed(session, actor, "books.comparison_asked", subject_kind="reconciliation", subject_id=str(day), now=now)
+    return row

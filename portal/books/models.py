@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Index, String, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -40,3 +41,25 @@ class BooksDifference(Identified, Base):
     seen_at: Mapped[datetime]
     told_at: Mapped[datetime | None]  # when the operator was mailed about it: once
     resolved_at: Mapped[datetime | None]
+    explained_at: Mapped[datetime | None]  # a person found its cause; it stays open until it is gone
+    explained_by: Mapped[UUID | None]  # no foreign key: what was written outlives accounts
+    explanation: Mapped[str | None] = mapped_column(Text)
+
+
+class BooksAudit(Identified, Base):
+    """One run of the audit: how many differences each check found. Asked for by the clock, or by a person."""
+
+    __tablename__ = "books_audit"
+    __table_args__ = (Index("ix_books_audit_asked_at", "asked_at"),)
+
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[UUID | None]  # None: the clock
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    results: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict)  # differences by check; empty until it ended
+    heads: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)  # accounts, postings, the hash of all heads
+
+    @property
+    def found(self) -> int:
+        """How many differences there were."""
+        return sum(self.results.values())

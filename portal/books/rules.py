@@ -104,7 +104,8 @@ def _judge(order: Order, answer: Answer) -> Iterator[Difference]:
             yield _differs(order, "credited_but_not_paid", f"{said}; we credited {credited}")
     elif found is payments.Meaning.PAID and not answer.taken_back:
         yield _differs(order, "paid_but_not_credited", f"{said}; we credited nothing")
-    if _is_money(answer) and answer.amount != order.expected and answer.taken_back < _amount(answer):
+    decided = bool(credited) and credited == _amount(answer)  # a person credited what really arrived
+    if _is_money(answer) and answer.amount != order.expected and answer.taken_back < _amount(answer) and not decided:
         yield _differs(order, "amount_differs", f"{said}; asked for was {order.expected.amount}")
 
 
@@ -123,8 +124,9 @@ def _differs(order: Order, check: str, reason: str) -> Difference:
 def paid_on(order: Order, answer: Answer) -> tuple[date, int] | None:
     """The day (Jakarta) to which a paid transaction counts on all three sides, and the gateway's sum of it. It is the
     day we noted when we credited it; a card's settlement comes days after its capture."""
-    if not _is_money(answer) or answer.fraud_status not in (None, "accept") or answer.amount != order.expected:
-        return None
     row = order.of(answer.transaction_id)
+    fits = answer.amount == order.expected or (row is not None and row.credited == _amount(answer))
+    if not _is_money(answer) or answer.fraud_status not in (None, "accept") or not fits:
+        return None
     settled_at = (row.settled_at if row and row.credited else None) or answer.settled_at
     return (clock.today(settled_at), _amount(answer)) if settled_at else None

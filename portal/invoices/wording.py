@@ -27,6 +27,7 @@ LINES: dict[str, Any] = {
     "upgrade_refund": _l("%(app)s could not be upgraded: price given back"),
     "provisioning_refund": _l("%(app)s could not be started: price given back"),
     "refund": _l("%(app)s: price given back"),
+    "invoice_credit": _l("%(app)s: invoice credited"),
     "cancellation_refund": _l("%(app)s cancelled: unused days given back"),
 }
 """`from` and `to` are days as ISO text."""

@@ -46,6 +46,7 @@ class Mail(Identified, Base):
     __tablename__ = "mail"
     __table_args__ = (
         Index("ix_mail_customer_id", "customer_id"),
+        Index("ix_mail_document_id", "document_id", postgresql_where=text("document_id IS NOT NULL")),
         Index("ix_mail_user_id_created_at", "user_id", "created_at"),
         Index("ix_mail_to_address", "to_address", "created_at", postgresql_where=text("user_id IS NULL")),
     )

@@ -157,6 +157,12 @@ def note_attempt_error(session: Session, attempt_id: UUID, code: str) -> None:
 def request_check(session: Session, payment_id: UUID, customer_id: UUID, *, now: datetime) -> Payment:
     """Queues a look at the gateway's status: at once, or one for all who ask within seconds of the last look."""
     payment = _own_payment(session, payment_id, customer_id)
+    queue_check(session, payment, now=now)
+    return payment
+
+
+def queue_check(session: Session, payment: Payment, *, now: datetime) -> None:
+    """`request_check` of a payment whose row is held, whoever asks."""
     last = payment.last_checked_at
     if last is None or now - last >= CHECK_AGAIN_AFTER:
         payment.last_checked_at = now
@@ -167,7 +173,6 @@ def request_check(session: Session, payment_id: UUID, customer_id: UUID, *, now:
             session, "payments.check", run_at=last + CHECK_AGAIN_AFTER, queue="urgent", unique_key=key,
             payment_id=payment.id,
         )  # fmt: skip
-    return payment
 
 
 def cancel(session: Session, payment_id: UUID, customer_id: UUID, *, now: datetime) -> Payment:
@@ -224,6 +229,7 @@ def record_answer(session: Session, attempt_id: UUID, answer: Answer, *, asked_a
     if not row.credited:
         row.gross_amount, row.currency = _figures(answer)
     moved = booking.book(session, payment, row, answer, found, now=now)
+    found = rules.after_rejection(found, answer) if row.rejected_at else found
     _follow(session, payment, answer, found, now=now)
     if row.status != answer.status:
         row.updated_at = now
@@ -277,7 +283,7 @@ def _note_oddities(payment: Payment, row: GatewayTransaction, answer: Answer, fo
     """Logs what an operator should look at; the log is what alerts are made from."""
     if found is rules.Meaning.UNKNOWN:
         log.error("payment.unknown_status", payment_id=str(payment.id), status=answer.status)
-    if answer.amount != payment.money:
+    if answer.amount != payment.money and not row.credited and not row.rejected_at:
         log.error("payment.amount_differs", payment_id=str(payment.id), wanted=payment.amount, got=answer.amount_text)
     if answer.status == "partial_chargeback" and not answer.taken_back:
         log.error("payment.chargeback_without_figure", payment_id=str(payment.id))

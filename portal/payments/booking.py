@@ -34,24 +34,27 @@ def book(
     """
     moved = False
     if found is rules.Meaning.PAID and row.credited == 0:
-        moved = _credit(session, payment, row, answer, now=now)
+        moved = credit(session, payment, row, payment.money, settled_at=answer.settled_at or now, now=now)
     target = rules.taken_back(answer, credited=row.credited)
     if target > row.taken_back:
         moved = _take_back(session, payment, row, answer, target=target, now=now) or moved
     return moved
 
 
-def _credit(session: Session, payment: Payment, row: GatewayTransaction, answer: Answer, *, now: datetime) -> bool:
+def credit(
+    session: Session, payment: Payment, row: GatewayTransaction, amount: Money, *, settled_at: datetime, now: datetime
+) -> bool:
+    """Credits a transaction once: the entry, its receipt and the customer's notice. False when it was booked before."""
     late = payment.status in rules.SHUT
     key = f"{row.gateway}:{row.transaction_id}:credit"
     booked = wallet.credit_top_up(
-        session, payment.customer_id, payment.money, gateway=row.gateway, key=key, payment_id=payment.id,
+        session, payment.customer_id, amount, gateway=row.gateway, key=key, payment_id=payment.id,
         line=line(payment), now=now,
     )  # fmt: skip
-    row.credited, row.settled_at = payment.amount, answer.settled_at or now
+    row.credited, row.settled_at = amount.amount, settled_at
     payment.settled_at = payment.settled_at or now
     draft_receipt(session, payment, row, now=now)
-    _tell(session, payment, "top_up_paid_late" if late else "top_up_settled", key, amount=payment.amount, now=now)
+    _tell(session, payment, "top_up_paid_late" if late else "top_up_settled", key, amount=amount.amount, now=now)
     return booked
 
 
@@ -104,6 +107,12 @@ def tell_closed(session: Session, payment: Payment, *, now: datetime) -> None:
 def tell_review(session: Session, payment: Payment, *, now: datetime) -> None:
     """Tells the customer that a person looks at their payment."""
     _tell(session, payment, "top_up_in_review", f"payment:{payment.id}", amount=payment.amount, now=now)
+
+
+def tell_rejected(session: Session, payment: Payment, row: GatewayTransaction, *, now: datetime) -> None:
+    """Tells the customer that what they paid is not credited, and goes back to them."""
+    key = f"{row.gateway}:{row.transaction_id}"
+    _tell(session, payment, "top_up_rejected", key, amount=row.gross_amount, now=now)
 
 
 def _tell(session: Session, payment: Payment, code: str, key: str, *, amount: int, now: datetime) -> None:

@@ -36,6 +36,11 @@ class NotPayable(Conflict):
     )
 
 
+class NothingToDecide(Conflict):
+    code = "NOTHING_TO_DECIDE"
+    message = _l("There is nothing to decide here any more. Look at the payment as it is now.")
+
+
 class GatewayUnavailable(Unavailable):
     """The gateway did not answer, or not sensibly: the outcome is unknown and will be looked at."""
 

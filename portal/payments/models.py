@@ -52,6 +52,10 @@ class Payment(Identified, Base):
             "id",
             postgresql_where=text("gateway = 'bank_transfer' AND status = 'IN_REVIEW'"),
         ),
+        Index("ix_payment_created_at", "created_at", "id"),
+        Index("ix_payment_status_created_at", "status", "created_at", "id"),
+        Index("ix_payment_method_created_at", "method", "created_at", "id"),
+        Index("ix_payment_amount", "amount", "id"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
@@ -82,7 +86,11 @@ class PaymentAttempt(Identified, Base):
     """One order at the gateway. `order_id` is committed before the gateway hears of it."""
 
     __tablename__ = "payment_attempt"
-    __table_args__ = (UniqueConstraint("payment_id", "number"), UniqueConstraint("gateway", "order_id"))
+    __table_args__ = (
+        UniqueConstraint("payment_id", "number"),
+        UniqueConstraint("gateway", "order_id"),
+        Index("ix_payment_attempt_order_id", "order_id"),
+    )
 
     payment_id: Mapped[UUID] = mapped_column(ForeignKey("payment.id"), index=True)
     gateway: Mapped[str] = mapped_column(String(20))
@@ -102,6 +110,7 @@ class GatewayTransaction(Identified, Base):
     __table_args__ = (
         UniqueConstraint("gateway", "transaction_id"),
         Index("ix_gateway_transaction_attempt_id", "attempt_id"),
+        Index("ix_gateway_transaction_transaction_id", "transaction_id"),
     )
 
     attempt_id: Mapped[UUID] = mapped_column(ForeignKey("payment_attempt.id"))
@@ -118,6 +127,7 @@ class GatewayTransaction(Identified, Base):
     first_seen_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    rejected_at: Mapped[datetime | None]  # a person decided that what differs is not credited
 
 
 class GatewayEvent(Identified, Base):
@@ -128,11 +138,14 @@ class GatewayEvent(Identified, Base):
         UniqueConstraint("gateway", "body_digest"),
         Index("ix_gateway_event_order_id", "order_id"),
         Index("ix_gateway_event_received_at", "received_at"),
+        Index("ix_gateway_event_verdict_received_at", "verdict", "received_at", "id"),
+        Index("ix_gateway_event_unread", "received_at", "id", postgresql_where=text("processed_at IS NULL")),
     )
 
     gateway: Mapped[str] = mapped_column(String(20))
     body: Mapped[bytes] = mapped_column(LargeBinary)
     body_digest: Mapped[str] = mapped_column(String(64))
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict, server_default="{}")  # of the first time
     order_id: Mapped[str] = mapped_column(String(80), default="")
     verdict: Mapped[str] = mapped_column(String(30))  # queued | test_ping | unknown_order
     received_at: Mapped[datetime]

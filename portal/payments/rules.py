@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 from portal.core.money import Money
 from portal.payments.gateways import Answer
-from portal.payments.models import PaymentStatus
+from portal.payments.models import GatewayTransaction, PaymentStatus
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,32 @@ def taken_back(answer: Answer, *, credited: int) -> int:
     if answer.status in TAKEN_BACK:
         return min(answer.taken_back, credited)
     return 0
+
+
+def after_rejection(found: Meaning, answer: Answer) -> Meaning:
+    """What a person rejected is not reviewed again; only that it went back is news."""
+    return Meaning.FAILED if found is Meaning.REVIEW and answer.status not in ("refund", "chargeback") else found
+
+
+def may_credit_as_paid(row: GatewayTransaction, *, expected: Money) -> bool:
+    """May a person credit what really arrived? The gateway calls it paid and undisputed, and only its sum differs.
+
+    What the gateway itself doubts (a challenged card, an authorisation) is decided there, and credited by its word.
+    """
+    fits = row.gross_amount > 0 and row.currency == expected.currency and row.gross_amount != expected.amount
+    return _undisputed(row) and fits and row.credited == 0 and row.rejected_at is None
+
+
+def may_reject(row: GatewayTransaction, *, expected: Money) -> bool:
+    """May a person decide that it is not credited? What was paid as asked is credited without asking anybody; once
+    it is credited, only the gateway's word takes it back."""
+    as_asked = _undisputed(row) and (row.gross_amount, row.currency) == (expected.amount, expected.currency)
+    open_one = row.credited == 0 and row.rejected_at is None
+    return open_one and not as_asked and row.status in PAID | {"authorize"}
+
+
+def _undisputed(row: GatewayTransaction) -> bool:
+    return row.status in PAID and row.fraud_status in (None, "accept")
 
 
 GIVEN_BACK = (PaymentStatus.REFUNDED, PaymentStatus.CHARGED_BACK, PaymentStatus.REVERSED)

@@ -22,6 +22,7 @@ blueprint = Blueprint("webhooks", __name__)
 
 BODY_BYTES_MAX = 64 * 1024
 BAD_SIGNATURES_PER_MINUTE_MAX = 30
+HEADERS_KEPT = ("User-Agent", "Content-Type", "Content-Length", "X-Forwarded-For", "Date", "X-Request-Id")
 
 
 class TooLarge(PortalError):
@@ -44,8 +45,16 @@ def midtrans() -> Any:
             _count_bad_signature()
         raise
     with transaction() as session:
-        verdict = notifications.receive(session, "midtrans", body, notification, now=clock.now())
+        verdict = notifications.receive(
+            session, "midtrans", body, notification, now=clock.now(), headers=_kept_headers()
+        )
     return jsonify(status=verdict if verdict == "queued" else "ignored")
+
+
+def _kept_headers() -> dict[str, str]:
+    """What tells where a notification came from. Anything else may hold what is nobody's business."""
+    kept = {name: value for name in HEADERS_KEPT if (value := request.headers.get(name)) is not None}
+    return {**kept, "Remote-Address": request.remote_addr or ""}
 
 
 def _body() -> bytes:

@@ -135,3 +135,15 @@ class TrialNeedsEmail(Conflict):
 class NoTrial(Conflict):
     code = "NO_TRIAL"
     message = _l("There is no trial of this plan. Nothing was charged.")
+
+
+class NothingToCredit(Conflict):
+    """The invoice is credited already, or it is none of ours to credit."""
+
+    code = "NOTHING_TO_CREDIT"
+    message = _l("There is nothing left to credit on this invoice. Look at it as it is now.")
+
+
+class NothingToCharge(Conflict):
+    code = "NOTHING_TO_CHARGE"
+    message = _l("Nothing is owed for this subscription right now, so nothing was charged.")

@@ -112,7 +112,11 @@ class JournalEntry(Identified, Base):
     """One balanced entry: what happened, once, under its idempotency key."""
 
     __tablename__ = "journal_entry"
-    __table_args__ = (Index("ix_journal_entry_reference", "reference_kind", "reference_id"),)
+    __table_args__ = (
+        Index("ix_journal_entry_reference", "reference_kind", "reference_id"),
+        Index("ix_journal_entry_happened_at", "happened_at", "id"),
+        Index("ix_journal_entry_kind_happened_at", "kind", "happened_at", "id"),
+    )
 
     kind: Mapped[str] = mapped_column(String(30))
     idempotency_key: Mapped[str] = mapped_column(String(200), unique=True)
@@ -138,7 +142,8 @@ class Posting(Identified, Base):
             unique=True,
             postgresql_where=text("sequence IS NOT NULL"),
         ),
-        Index("ix_posting_account_id", "account_id"),
+        # With the amounts in it, an account is summed without reading its rows.
+        Index("ix_posting_account_id_id", "account_id", "id", postgresql_include=["amount"]),
         Index("ix_posting_entry_id", "entry_id"),
         CheckConstraint("amount <> 0", name="amount_not_zero"),
     )
@@ -205,6 +210,7 @@ class Transaction(Identified, Base):
     __table_args__ = (
         Index("ix_transaction_customer_id_created_at", "customer_id", "created_at"),
         Index("ix_transaction_reference", "reference_kind", "reference_id"),
+        Index("ix_transaction_entry_id", "entry_id"),
         UniqueConstraint("unique_key"),
     )
 

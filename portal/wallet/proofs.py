@@ -79,7 +79,7 @@ def chains_hold(session: Session) -> Iterator[Difference]:
     )  # fmt: skip
     for posting in postings:
         sequence, head, balance = last.get(posting.account_id, (0, "", 0))
-        reason = _link_is_broken(posting, sequence, head, balance)
+        reason = link_fault(posting, sequence, head, balance)
         if reason:
             yield Difference("chains_hold", f"posting {posting.id}", reason)
         last[posting.account_id] = (posting.sequence or 0, posting.chain_hash or "", posting.balance_after or 0)
@@ -90,7 +90,8 @@ def chains_hold(session: Session) -> Iterator[Difference]:
             yield Difference("chains_hold", f"ledger_account {account.id}", reason)
 
 
-def _link_is_broken(posting: Any, sequence: int, head: str, balance: int) -> str | None:
+def link_fault(posting: Any, sequence: int, head: str, balance: int) -> str | None:
+    """Why a wallet's posting does not follow the one with this number, hash and balance; None when it does."""
     if posting.sequence != sequence + 1:
         return f"number {posting.sequence} follows {sequence}"
     if posting.balance_after != balance + posting.amount:

@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import format_date
 from flask_babel import lazy_gettext as _l
 
-from portal.wallet.models import Transaction, TransactionStatus, TransactionType
+from portal.wallet.models import AccountKind, EntryKind, Transaction, TransactionStatus, TransactionType
 
 TYPES: dict[str, Any] = {
     TransactionType.TOP_UP: _l("Top-up"),
@@ -43,11 +43,45 @@ LINES: dict[str, Any] = {
     "resumption": _l("%(app)s %(plan)s resumed, %(interval)s"),
     "provisioning_refund": _l("%(app)s could not be started: price given back"),
     "refund": _l("%(app)s: price given back"),
+    "invoice_credit": _l("%(app)s: credited by our team"),
     "cancellation_refund": _l("%(app)s cancelled: unused days given back"),
     "waitlist_hold": _l("Set aside for %(app)s %(plan)s, which you wait for"),
     "waitlist_release": _l("%(app)s %(plan)s: what was set aside is yours to spend again"),
     "adjustment": _l("Correction by our team: %(reason)s"),
     "forfeit": _l("Credit given up when the account was closed"),
+}
+
+ENTRIES: dict[str, Any] = {
+    EntryKind.TOP_UP: _l("Top-up"),
+    EntryKind.TOP_UP_REVERSAL: _l("Top-up reversed"),
+    EntryKind.GATEWAY_REFUND: _l("Refund at the gateway"),
+    EntryKind.CHARGEBACK: _l("Chargeback"),
+    EntryKind.PURCHASE: _l("Purchase"),
+    EntryKind.PURCHASE_REFUND: _l("Purchase given back"),
+    EntryKind.HOLD: _l("Set aside"),
+    EntryKind.RELEASE: _l("Set aside no more"),
+    EntryKind.DEBT_PAYMENT: _l("Debt paid"),
+    EntryKind.ADJUSTMENT: _l("Adjustment"),
+    EntryKind.OPENING_BALANCE: _l("Opening balance"),
+    EntryKind.PAYOUT: _l("Payout"),
+    EntryKind.FORFEIT: _l("Credit given up"),
+}
+
+ACCOUNTS: dict[str, Any] = {
+    AccountKind.AVAILABLE: _l("Available credit"),
+    AccountKind.HELD: _l("Credit set aside"),
+    AccountKind.RECEIVABLE: _l("Debt of the customer"),
+    AccountKind.GATEWAY_CLEARING: _l("Clearing with the gateway"),
+    AccountKind.GATEWAY_FEES: _l("Fees of the gateway"),
+    AccountKind.BANK: _l("Bank"),
+    AccountKind.REVENUE: _l("Revenue"),
+    AccountKind.DEFERRED_REVENUE: _l("Revenue of later periods"),
+    AccountKind.PPN_PAYABLE: _l("PPN payable"),
+    AccountKind.PROMOTIONS: _l("Promotions"),
+    AccountKind.ADJUSTMENTS: _l("Adjustments"),
+    AccountKind.OPENING_BALANCE: _l("Opening balances"),
+    AccountKind.PAYOUTS: _l("Payouts"),
+    AccountKind.FORFEITS: _l("Credit given up"),
 }
 
 INTERVALS: dict[str, Any] = {"MONTHLY": _l("one month"), "YEARLY": _l("one year")}

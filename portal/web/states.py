@@ -117,8 +117,14 @@ MAILS = {
     "SENT": Shown(_l("Handed over"), "circle-check", "good"),
     "FAILED": Shown(_l("Not delivered"), "circle-x", "bad"),
 }
+VERDICTS = {
+    "queued": Shown(_l("Ours"), "circle-check", "good"),
+    "test_ping": Shown(_l("The gateway's test"), "activity", "calm"),
+    "unknown_order": Shown(_l("No order of ours"), "help-circle", "warn"),
+}
 KINDS = {
     "adjustment": ADJUSTMENTS,
+    "verdict": VERDICTS,
     "attempt": ATTEMPTS,
     "domain": DOMAINS,
     "plan_change": PLAN_CHANGES,

@@ -32,4 +32,13 @@ DOCUMENTS: dict[str, Wording] = {
         _see(_l("See the invoice")),
         {**DOCUMENT, "number": "INV/2026/000034"},
     ),
+    "invoice_credited": Wording(
+        _l("%(amount)s was given back to your credit"),
+        [
+            _l("We credited %(amount)s of invoice %(number)s. It is in your credit again."),
+            _l("The credit note comes with this message. What you bought goes on as before."),
+        ],
+        Link("wallet.overview", _l("See my wallet")),
+        {"amount": 25_000, "number": "INV/2026/000034"},
+    ),
 }

@@ -102,6 +102,16 @@ MONEY: dict[str, Wording] = {
         PAYMENT,
         TOP_UP,
     ),
+    "top_up_rejected": Wording(
+        _l("Your payment of %(amount)s was not accepted"),
+        [
+            _l("We looked at your payment of %(amount)s and could not add it to your credit."),
+            _l("Money that was taken from you goes back to where you paid from, usually within some days."),
+            _l("If it does not, or if you do not know why, answer this message."),
+        ],
+        PAYMENT,
+        TOP_UP,
+    ),
     "top_up_refunded": Wording(
         _l("%(amount)s of your top-up was refunded"),
         [

@@ -38,7 +38,7 @@ ADVICE: dict[str, Any] = {
     "taken_back_differs": _l("Compare refunds and chargebacks in the gateway's dashboard with the payment's page."),
     "credited_but_not_paid": _l("We credited what the gateway does not call paid. Ask the gateway before you correct."),
     "unknown_to_gateway": _l("Were the keys or the merchant changed? Otherwise ask the gateway about the order."),
-    "amount_differs": _l("Not credited. Refund it at the gateway, or credit what was paid by an adjustment."),
+    "amount_differs": _l("Not credited. Decide on the top-up's page: credit what arrived, or reject and refund it."),
     "refused_by_gateway": _l("Read the gateway's reason: another merchant's order, or an id it does not take."),
     "answer_of_another_order": _l("The gateway answered about another order. Ask its support; book nothing."),
     "ledger_differs": _l("The clearing account is not what our rows say. Correct by a new entry."),

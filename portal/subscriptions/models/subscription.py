@@ -69,6 +69,10 @@ class Subscription(Identified, Base):
         CheckConstraint("status <> 'SUSPENDED' OR NOT holds_slot", name="suspended_holds_none"),
         Index("ix_subscription_plan_id", "plan_id"),
         Index("ix_subscription_customer_id", "customer_id"),
+        Index("ix_subscription_created_at", "created_at", "id"),
+        Index("ix_subscription_status_created_at", "status", "created_at", "id"),
+        Index("ix_subscription_service_id_created_at", "service_id", "created_at", "id"),
+        Index("ix_subscription_period_ends_at", "period_ends_at", "id"),
         Index("ix_subscription_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("ix_subscription_remind_at", "remind_at", postgresql_where=text("remind_at IS NOT NULL")),
     )
