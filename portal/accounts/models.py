@@ -10,7 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from flask_login import UserMixin
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.crypto import EncryptedText
@@ -41,7 +41,16 @@ class User(UserMixin, Identified, Base):
     """A person who signs in. `email` is stored lower-case; `is_active` off signs them out at once."""
 
     __tablename__ = "user_account"
-    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="email_lower"),
+        Index("ix_user_account_created_at", "created_at", "id"),
+        Index(
+            "ix_user_account_name_prefix",
+            func.lower(text("name")).label("lowered"),
+            postgresql_ops={"lowered": "text_pattern_ops"},
+        ),
+        Index("ix_user_account_email_prefix", "email", postgresql_ops={"email": "text_pattern_ops"}),
+    )
 
     name: Mapped[str] = mapped_column(String(100))
     email: Mapped[str] = mapped_column(String(254), unique=True)
@@ -71,6 +80,13 @@ class Customer(Identified, Base):
     """Who owns money and apps. `number` names the Kubernetes namespace: `user-{number}`."""
 
     __tablename__ = "customer"
+    __table_args__ = (
+        Index(
+            "ix_customer_name_prefix",
+            func.lower(text("name")).label("lowered"),
+            postgresql_ops={"lowered": "text_pattern_ops"},
+        ),
+    )
 
     number: Mapped[int] = mapped_column(customer_number, server_default=customer_number.next_value(), unique=True)
     kind: Mapped[str] = mapped_column(String(20), default=CustomerKind.PERSON)

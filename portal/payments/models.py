@@ -45,6 +45,7 @@ class Payment(Identified, Base):
         CheckConstraint("amount > 0", name="amount"),
         Index("ix_payment_open", "expires_at", postgresql_where=text("status IN ('CREATED', 'PENDING')")),
         Index("ix_payment_customer_id_created_at", "customer_id", "created_at"),
+        Index("ix_payment_created_at", "created_at", "id"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
@@ -75,7 +76,11 @@ class PaymentAttempt(Identified, Base):
     """One order at the gateway. `order_id` is committed before the gateway hears of it."""
 
     __tablename__ = "payment_attempt"
-    __table_args__ = (UniqueConstraint("payment_id", "number"), UniqueConstraint("gateway", "order_id"))
+    __table_args__ = (
+        UniqueConstraint("payment_id", "number"),
+        UniqueConstraint("gateway", "order_id"),
+        Index("ix_payment_attempt_order_id_prefix", "order_id", postgresql_ops={"order_id": "text_pattern_ops"}),
+    )
 
     payment_id: Mapped[UUID] = mapped_column(ForeignKey("payment.id"), index=True)
     gateway: Mapped[str] = mapped_column(String(20))

@@ -112,7 +112,10 @@ class JournalEntry(Identified, Base):
     """One balanced entry: what happened, once, under its idempotency key."""
 
     __tablename__ = "journal_entry"
-    __table_args__ = (Index("ix_journal_entry_reference", "reference_kind", "reference_id"),)
+    __table_args__ = (
+        Index("ix_journal_entry_reference", "reference_kind", "reference_id"),
+        Index("ix_journal_entry_happened_at", "happened_at", "id"),
+    )
 
     kind: Mapped[str] = mapped_column(String(30))
     idempotency_key: Mapped[str] = mapped_column(String(200), unique=True)
