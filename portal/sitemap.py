@@ -23,6 +23,8 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.notices.views.samples", "/dev"),  # not in production
     ("portal.admin.views.home", "/admin"),
     ("portal.admin.views.users", "/admin/users"),
+    ("portal.admin.views.analytics", "/admin/analytics"),
+    ("portal.admin.views.search", "/admin/search"),
 ]
 
 COMMANDS: list[str] = [

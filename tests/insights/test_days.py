@@ -223,7 +223,7 @@ def test_top_ups_by_method_count_on_the_day_they_were_asked_for(ayu: Person) -> 
 
 def test_conversion_counts_who_did_so_within_thirty_days(
     plans, ayu: Person, budi: Person, citra: Person, dewi: Person
-) -> None:  # noqa: F811, E501
+) -> None:
     Order(ayu.customer_id).hear("settlement")
     shop.buy(ayu.customer_id, plans["BASIC"])
     at("04-09T12:00")
