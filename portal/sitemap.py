@@ -38,6 +38,7 @@ COMMANDS: list[str] = [
     "portal.insights.commands",
     "portal.dashboard.commands",
     "portal.subscriptions.commands",
+    "portal.admin.commands:seed",
 ]
 """Modules with a click group named `commands` (or as said): `flask catalog`, `flask books`, `flask accounts`, …"""
 

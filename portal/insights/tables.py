@@ -95,6 +95,7 @@ class Analytics:
 
     def __init__(self, rows: Mapping[date, Mapping[str, int]], chosen: Range, plans: Sequence[Plan] = ()) -> None:
         self._rows, self.range, self._plans = rows, chosen, plans
+        self._spans: dict[Range, Span] = {}
 
     @staticmethod
     def first_day(chosen: Range) -> date:
@@ -103,8 +104,10 @@ class Analytics:
 
     def span(self, days: Range) -> Span:
         """The figures of these days; those of days before the first that is summed up are nothing."""
-        found = [self._rows[day] for day in days.each_day() if day in self._rows]
-        return measures.span(found, days.days, self._rows.get(days.first - ONE_DAY))
+        if days not in self._spans:
+            found = [self._rows[day] for day in days.each_day() if day in self._rows]
+            self._spans[days] = measures.span(found, days.days, self._rows.get(days.first - ONE_DAY))
+        return self._spans[days]
 
     @cached_property
     def now(self) -> Span:

@@ -28,10 +28,11 @@ from portal.subscriptions.rules.refunds import Agreed
 from tests.books import shop
 from tests.books.shop import Order
 from tests.books_audit import assert_books_are_clean
-from tests.personas import Person, ayu, budi, citra, dewi  # noqa: F401 - fixtures
+from tests.personas import Person
 from tests.subscriptions.course import come_up
 from tests.subscriptions.upgrades import stairs
 
+pytest_plugins = ["tests.personas"]
 WIB = ZoneInfo("Asia/Jakarta")
 
 
@@ -85,7 +86,7 @@ def moves(found: dict[str, int]) -> dict[str, int]:
 # --- MRR ----------------------------------------------------------------------------------------------------
 
 
-def test_each_movement_on_its_day_and_the_sum_of_all_is_what_stands(plans, ayu: Person, budi: Person) -> None:  # noqa: F811
+def test_each_movement_on_its_day_and_the_sum_of_all_is_what_stands(plans, ayu: Person, budi: Person) -> None:
     owned = buy(plans["BASIC"], ayu, credit=25_000)
     at("03-12T12:00")
     buy(plans["BASIC"], budi, interval="YEARLY", credit=250_000)
@@ -107,7 +108,7 @@ def _quote(subscription_id: UUID, person: Person, plan_id: UUID) -> PlanChange:
     return change
 
 
-def test_grace_still_counts_suspension_churns_and_the_way_back_reactivates(plans, ayu: Person) -> None:  # noqa: F811
+def test_grace_still_counts_suspension_churns_and_the_way_back_reactivates(plans, ayu: Person) -> None:
     buy(plans["BASIC"], ayu, credit=25_000)
     at("04-10T12:00")
     for _ in range(8):
@@ -131,7 +132,7 @@ def test_grace_still_counts_suspension_churns_and_the_way_back_reactivates(plans
     assert measures.recovery(april) == 0
 
 
-def test_what_is_paid_in_grace_is_recovered_and_moves_nothing(plans, ayu: Person) -> None:  # noqa: F811
+def test_what_is_paid_in_grace_is_recovered_and_moves_nothing(plans, ayu: Person) -> None:
     buy(plans["BASIC"], ayu, credit=25_000)
     at("04-10T12:00")
     renewals.renew_due()
@@ -146,7 +147,7 @@ def test_what_is_paid_in_grace_is_recovered_and_moves_nothing(plans, ayu: Person
     assert measures.recovery(span("04-01", "04-13")) == 1000
 
 
-def test_cancelling_at_once_churns_and_its_refund_is_off_revenue_and_ppn(plans, ayu: Person) -> None:  # noqa: F811
+def test_cancelling_at_once_churns_and_its_refund_is_off_revenue_and_ppn(plans, ayu: Person) -> None:
     owned = buy(plans["BASIC"], ayu, credit=25_000)
     at("03-26T00:00")  # half of 31 days, but for half a day
     with transaction() as session:
@@ -168,7 +169,7 @@ def subscription_of(session: Session, subscription_id: UUID) -> Subscription:
     return session.get_one(Subscription, subscription_id)
 
 
-def test_an_app_that_never_came_up_was_no_sale(plans, ayu: Person) -> None:  # noqa: F811
+def test_an_app_that_never_came_up_was_no_sale(plans, ayu: Person) -> None:
     shop.give(ayu.customer_id, 25_000)
     owned = shop.buy(ayu.customer_id, plans["BASIC"])
     assert moves(sum_up()[day("03-10")]) == {"new": 25_000}
@@ -178,7 +179,7 @@ def test_an_app_that_never_came_up_was_no_sale(plans, ayu: Person) -> None:  # n
     assert found["registered_bought"] == 0
 
 
-def test_a_trial_counts_from_its_first_charge(plans, ayu: Person) -> None:  # noqa: F811
+def test_a_trial_counts_from_its_first_charge(plans, ayu: Person) -> None:
     with transaction() as session:
         session.get_one(Plan, plans["BASIC"]).trial_days = 7
     with transaction() as session:
@@ -193,7 +194,7 @@ def test_a_trial_counts_from_its_first_charge(plans, ayu: Person) -> None:  # no
     assert {one: moves(figures) for one, figures in found.items() if moves(figures)} == {day("03-17"): {"new": 25_000}}
 
 
-def test_a_day_ends_at_midnight_in_jakarta(plans, ayu: Person, budi: Person) -> None:  # noqa: F811
+def test_a_day_ends_at_midnight_in_jakarta(plans, ayu: Person, budi: Person) -> None:
     at("03-31T23:59")
     buy(plans["BASIC"], ayu, credit=25_000)
     at("04-01T00:00")
@@ -207,7 +208,7 @@ def test_a_day_ends_at_midnight_in_jakarta(plans, ayu: Person, budi: Person) -> 
 # --- people and top-ups ---------------------------------------------------------------------------------------
 
 
-def test_top_ups_by_method_count_on_the_day_they_were_asked_for(ayu: Person) -> None:  # noqa: F811
+def test_top_ups_by_method_count_on_the_day_they_were_asked_for(ayu: Person) -> None:
     paid, unpaid, still_open = Order(ayu.customer_id), Order(ayu.customer_id), Order(ayu.customer_id)
     unpaid.hear("expire")
     at("03-11T08:00")
@@ -240,7 +241,7 @@ def test_conversion_counts_who_did_so_within_thirty_days(
 # --- made again -----------------------------------------------------------------------------------------------
 
 
-def test_made_day_by_day_or_all_at_once_the_figures_are_the_same(plans, ayu: Person, budi: Person) -> None:  # noqa: F811
+def test_made_day_by_day_or_all_at_once_the_figures_are_the_same(plans, ayu: Person, budi: Person) -> None:
     buy(plans["BASIC"], ayu, credit=75_000)
     reports.sum_up()
     buy(plans["PRO"], budi, interval="YEARLY", credit=750_000)
@@ -259,7 +260,7 @@ def test_made_day_by_day_or_all_at_once_the_figures_are_the_same(plans, ayu: Per
     assert at_once[day("04-29")]["balances_sum"] == shop.balance(ayu.customer_id) + shop.balance(budi.customer_id)
 
 
-def test_what_was_seen_on_a_day_stays_when_it_is_made_anew(plans, ayu: Person) -> None:  # noqa: F811
+def test_what_was_seen_on_a_day_stays_when_it_is_made_anew(plans, ayu: Person) -> None:
     buy(plans["BASIC"], ayu, credit=50_000)
     assert reports.sum_up_anew() == {"days": 1}
     at("03-11T12:00")
