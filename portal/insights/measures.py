@@ -60,7 +60,7 @@ class Measure:
     label: Any
     hint: Any
     value: Callable[[Span], int | None]
-    fewer_is_better: bool = False
+    better: int = 1  # 1: more is, -1: less is, 0: neither
 
 
 def share(part: int, whole: int) -> int | None:
@@ -151,7 +151,7 @@ MEASURES = [
     Measure("ppn", Unit.MONEY, _l("PPN"), _l("In what was sold, that of refunds taken off."), _flow("ppn_sum")),
     Measure(
         "refunds", Unit.MONEY, _l("Refunds"), _l("Given back to wallets of what was sold, PPN included."),
-        _flow("refunds_sum"), True,
+        _flow("refunds_sum"), -1,
     ),
     Measure(
         "mrr", Unit.MONEY, _l("MRR"),
@@ -165,11 +165,11 @@ MEASURES = [
     ),
     Measure(
         "customer_churn", Unit.SHARE, _l("Customer churn"),
-        _l("Customers whose MRR went to nothing ÷ customers who paid at the start."), customer_churn, True,
+        _l("Customers whose MRR went to nothing ÷ customers who paid at the start."), customer_churn, -1,
     ),
     Measure(
         "mrr_churn", Unit.SHARE, _l("MRR churn"), _l("MRR lost by churn and contraction ÷ MRR at the start."),
-        mrr_churn, True,
+        mrr_churn, -1,
     ),
     Measure(
         "clv", Unit.MONEY, _l("CLV"),
@@ -196,10 +196,10 @@ MEASURES = [
     Measure(
         "balances", Unit.MONEY, _l("Balances held"),
         _l("What customers have to spend or set aside at the end: a liability, from the ledger."),
-        _stock("balances_sum"),
+        _stock("balances_sum"), 0,
     ),
     Measure(
-        "debts", Unit.MONEY, _l("Debts of customers"), _l("After chargebacks, at the end."), _stock("debts_sum"), True,
+        "debts", Unit.MONEY, _l("Debts of customers"), _l("After chargebacks, at the end."), _stock("debts_sum"), -1,
     ),
     Measure(
         "quota", Unit.SHARE, _l("Quota in use"), _l("Slots in use ÷ slots for sale, as seen on the last day."),

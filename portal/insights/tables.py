@@ -73,10 +73,9 @@ class Change:
 
     @property
     def tone(self) -> str:
-        """`good`, `bad`, or nothing where it did not change."""
-        if not self.difference:
-            return ""
-        return "bad" if (self.difference > 0) == self.measure.fewer_is_better else "good"
+        """`good`, `bad`, or nothing where it did not change or it is neither."""
+        way = (self.difference or 0) * self.measure.better
+        return "good" if way > 0 else "bad" if way < 0 else ""
 
 
 @dataclass(frozen=True)

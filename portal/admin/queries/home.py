@@ -106,6 +106,7 @@ HAPPENINGS = """
         (SELECT 'instance', i.id, i.created_at, i.name, i.service_name, i.state, NULL
          FROM instance i ORDER BY i.id DESC LIMIT :limit)
         UNION ALL
-        (SELECT 'audit', id, happened_at, action, subject_kind, '', NULL FROM audit_entry ORDER BY id DESC LIMIT :limit)
+        (SELECT 'audit', id, happened_at, action, subject_kind, '', NULL FROM audit_entry
+         WHERE action NOT IN ('user.signed_in', 'user.registered') ORDER BY id DESC LIMIT :limit)
     ) latest ORDER BY at DESC, id DESC LIMIT :limit
 """
