@@ -23,6 +23,10 @@ from bench.world import World, world
 
 AIM_MS = 300
 SEARCHES = ("budi", "budi.santoso.1", "TOPUP-0", "INV/2026/1", "ghost-1", "1001")
+COUNTS = """
+    SELECT sum(reltuples) FILTER (WHERE relname = 'customer'), sum(reltuples) FILTER (WHERE reltuples > 0)
+    FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+"""
 
 
 @dataclass
@@ -81,6 +85,8 @@ def stock(rows: int) -> None:
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("VACUUM ANALYZE")
+        customers, everything = connection.exec_driver_sql(COUNTS).one()
+    print(f"{customers:,.0f} customers, {everything:,.0f} rows in all", flush=True)
 
 
 @contextmanager

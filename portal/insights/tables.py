@@ -137,7 +137,7 @@ class Analytics:
 
     @property
     def summary(self) -> Table:
-        rows = [[one.measure.label, one.now, one.before, one.difference] for one in self.changes]
+        rows = [[one.measure.name, one.now, one.before, one.difference] for one in self.changes]
         columns = [
             Column("measure", _l("Measure"), TEXT),
             Column("range", _l("This range"), COUNT),

@@ -270,6 +270,18 @@ def test_what_was_seen_on_a_day_stays_when_it_is_made_anew(plans, ayu: Person) -
     assert found[day("03-10")]["forecast_due_sum"] == 25_000
 
 
+def test_the_command_makes_them_anew_from_a_day_on(portal: Flask, plans, ayu: Person) -> None:
+    buy(plans["BASIC"], ayu, credit=50_000)
+    at("03-14T12:00")
+    run = portal.test_cli_runner().invoke
+    assert run(args=["insights", "rebuild"]).output.splitlines()[-1] == "5 days made anew"
+    with transaction() as session:
+        session.get_one(BusinessDay, day("03-13")).figures = {"mrr_sum": 1}
+    assert run(args=["insights", "rebuild", "--since", "2026-03-13"]).output.splitlines()[-1] == "2 days made anew"
+    db.session.close()
+    assert db.session().get_one(BusinessDay, day("03-13")).figures["mrr_sum"] == 25_000
+
+
 def test_nothing_is_summed_up_before_anything_happened(portal: Flask) -> None:
     assert reports.sum_up() == {"days": 0}
     assert days.FLOWS

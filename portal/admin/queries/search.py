@@ -101,20 +101,21 @@ def _prefix(typed: str) -> str:
     return typed.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
+# `USING ~<~` is the order of the prefix indexes: the first few are read from them, however many match.
 BY_EMAIL = """SELECT id, name AS title, email AS detail, email = :whole AS exact
-    FROM user_account WHERE email LIKE :prefix ORDER BY email"""
+    FROM user_account WHERE email LIKE :prefix ORDER BY email USING ~<~"""
 BY_NAME = """SELECT id, name AS title, email AS detail, false AS exact
-    FROM user_account WHERE lower(name) LIKE :prefix ORDER BY lower(name)"""
+    FROM user_account WHERE lower(name) LIKE :prefix ORDER BY lower(name) USING ~<~"""
 BY_CUSTOMER_NAME = """SELECT id, name AS title, 'user-' || number AS detail, false AS exact
-    FROM customer WHERE lower(name) LIKE :prefix ORDER BY lower(name)"""
+    FROM customer WHERE lower(name) LIKE :prefix ORDER BY lower(name) USING ~<~"""
 BY_CUSTOMER = """SELECT id, name AS title, 'user-' || number AS detail, true AS exact
     FROM customer WHERE number = :customer"""
 BY_INSTANCE = """SELECT id, name AS title, service_name AS detail, name = :name AS exact
-    FROM instance WHERE name LIKE :name_prefix ORDER BY name"""
+    FROM instance WHERE name LIKE :name_prefix ORDER BY name USING ~<~"""
 BY_HOST = """SELECT instance_id AS id, host AS title, status AS detail, host = :host AS exact
-    FROM instance_domain WHERE host LIKE :host_prefix ORDER BY host"""
+    FROM instance_domain WHERE host LIKE :host_prefix ORDER BY host USING ~<~"""
 BY_ORDER = """SELECT payment_id AS id, order_id AS title, gateway AS detail, order_id = :order AS exact
-    FROM payment_attempt WHERE order_id LIKE :order_prefix ORDER BY order_id"""
+    FROM payment_attempt WHERE order_id LIKE :order_prefix ORDER BY order_id USING ~<~"""
 BY_TRANSACTION = """SELECT a.payment_id AS id, a.order_id AS title, g.status AS detail, true AS exact
     FROM gateway_transaction g JOIN payment_attempt a ON a.id = g.attempt_id
     WHERE g.gateway = 'midtrans' AND g.transaction_id = :transaction"""

@@ -180,5 +180,4 @@ INSERT INTO audit_entry (id, happened_at, actor_id, action, subject_kind, subjec
     FROM seed_subscribed WHERE ended_at IS NOT NULL
     UNION ALL SELECT pg_temp.derived(id, 'shown'), started_at + interval '1 hour', p.user_id, 'instance.credentials_shown',
            'instance', pg_temp.derived(s.id, 'app')\:\:text, '{}'\:\:jsonb, '127.0.0.1'
-    FROM seed_subscribed s JOIN seed_person p ON p.customer_id = s.customer_id;
-ANALYZE
+    FROM seed_subscribed s JOIN seed_person p ON p.customer_id = s.customer_id

@@ -49,6 +49,7 @@ def fill(session: Session, rows: int, *, seed: int, now: datetime, say: Say = pr
     lines = _stage(session, rows, people(seed, offers, now=now, terms=terms()), seed=seed)
     say(f"{lines:,} lines drawn up")
     _run(session, "rows.sql", say, _values(session, now))
+    session.execute(text("ANALYZE"))
     return lines
 
 
