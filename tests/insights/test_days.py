@@ -169,6 +169,20 @@ def subscription_of(session: Session, subscription_id: UUID) -> Subscription:
     return session.get_one(Subscription, subscription_id)
 
 
+def test_one_of_two_apps_cancelled_is_contraction_and_nobody_churned(plans, ayu: Person) -> None:
+    buy(plans["PRO"], ayu, credit=75_000)
+    second = buy(shop.another_app(), ayu, credit=25_000)
+    at("03-12T12:00")
+    with transaction() as session:
+        cancelling.cancel_now(session, second, ayu.customer_id, now=clock.now())
+    found = sum_up()
+    assert moves(found[day("03-10")]) == {"new": 100_000}
+    assert moves(found[day("03-12")]) == {"contraction": 25_000}
+    assert (found[day("03-12")]["mrr_sum"], found[day("03-12")]["paying"]) == (75_000, 1)
+    assert measures.mrr_churn(span("03-11", "03-12")) == 250
+    assert measures.customer_churn(span("03-11", "03-12")) == 0
+
+
 def test_an_app_that_never_came_up_was_no_sale(plans, ayu: Person) -> None:
     shop.give(ayu.customer_id, 25_000)
     owned = shop.buy(ayu.customer_id, plans["BASIC"])
