@@ -1,12 +1,13 @@
-"""The operator's daily summary and monthly reports, and overdue invoices."""
+"""The operator's daily summary and monthly reports, the figures behind the analytics, and overdue invoices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from portal.core import clock, job_runs
 from portal.core.db import transaction
-from portal.insights import actions, queries, rules
+from portal.insights import actions, days, queries, rules
 from portal.insights.rules import Period
 from portal.subscriptions.actions import overdue
 
@@ -19,6 +20,19 @@ def daily() -> dict[str, int]:
 def monthly() -> dict[str, int]:
     """On the first at 02:00: the report of the month that has ended, and of months for which none was made."""
     return _make_missing(rules.months_due(job_runs.moment()))
+
+
+def sum_up() -> dict[str, int]:
+    """Every hour: the figures of yesterday and today, and of days for which there are none."""
+    with transaction() as session:
+        return {"days": actions.sum_up(session, clock.today() - timedelta(days=1), now=clock.now())}
+
+
+def sum_up_anew() -> dict[str, int]:
+    """Every night at 00:20: the figures of all days that may still change, and the forecast of the next month."""
+    with transaction() as session:
+        since = clock.today() - days.SETTLES_WITHIN
+        return {"days": actions.sum_up(session, since, now=clock.now(), foresee=True)}
 
 
 def remind_overdue() -> dict[str, int]:

@@ -35,6 +35,8 @@ SCHEDULE: list[Periodic] = [
     # books and the operator
     Periodic("overdue-invoices", "reports.remind_overdue", cron="0 9 * * *", late_after=HOUR, catch_up=True),
     Periodic("daily-summary", "reports.daily", cron="0 23 * * *", late_after=HOUR, catch_up=True),
+    Periodic("day-figures", "reports.sum_up", cron="5 * * * *", late_after=HOUR, timeout_s=900),
+    Periodic("days-anew", "reports.sum_up_anew", cron="20 0 * * *", late_after=HOUR, catch_up=True, timeout_s=1800),
     Periodic("monthly-reports", "reports.monthly", cron="0 2 1 * *", late_after=HOUR, catch_up=True),
     Periodic("clean-up", "housekeeping.clean_up", cron="0 3 * * *", late_after=HOUR, catch_up=True),
     Periodic("reconciliation", "books.reconcile", cron="0 4 * * *", late_after=HOUR, catch_up=True),

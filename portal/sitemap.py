@@ -33,6 +33,8 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.admin.views.invoices", "/admin/invoices"),
     ("portal.admin.views.subscriptions", "/admin/subscriptions"),
     ("portal.admin.views.books", "/admin/books"),
+    ("portal.admin.views.analytics", "/admin/analytics"),
+    ("portal.admin.views.search", "/admin/search"),
 ]
 
 COMMANDS: list[str] = [
@@ -46,6 +48,7 @@ COMMANDS: list[str] = [
     "portal.insights.commands",
     "portal.dashboard.commands",
     "portal.subscriptions.commands",
+    "portal.admin.commands:seed",
 ]
 """Modules with a click group named `commands` (or as said): `flask catalog`, `flask books`, `flask accounts`, …"""
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from flask_login import UserMixin
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.crypto import EncryptedText
@@ -52,6 +52,13 @@ class User(UserMixin, Identified, Base):
             "second_factor_at IS NULL OR (second_factor_secret IS NOT NULL AND second_factor_step IS NOT NULL)",
             name="second_factor_confirmed",
         ),
+        Index("ix_user_account_created_at", "created_at", "id"),
+        Index(
+            "ix_user_account_name_prefix",
+            func.lower(text("name")).label("lowered"),
+            postgresql_ops={"lowered": "text_pattern_ops"},
+        ),
+        Index("ix_user_account_email_prefix", "email", postgresql_ops={"email": "text_pattern_ops"}),
     )
 
     name: Mapped[str] = mapped_column(String(100))
@@ -92,6 +99,11 @@ class Customer(Identified, Base):
     __tablename__ = "customer"
     __table_args__ = (
         Index("ix_customer_billing_email", "billing_email", postgresql_ops={"billing_email": "varchar_pattern_ops"}),
+        Index(
+            "ix_customer_name_prefix",
+            func.lower(text("name")).label("lowered"),
+            postgresql_ops={"lowered": "text_pattern_ops"},
+        ),
     )
 
     number: Mapped[int] = mapped_column(customer_number, server_default=customer_number.next_value(), unique=True)

@@ -10,8 +10,9 @@ from flask_babel import force_locale
 
 from config import settings
 from portal.core import clock
-from portal.core.db import db
-from portal.insights import queries, rules
+from portal.core.db import db, transaction
+from portal.insights import actions, queries, rules
+from portal.insights.days import SETTLES_WITHIN
 from portal.insights.rules import Period
 from portal.notices import wording
 
@@ -30,6 +31,16 @@ def report(month: datetime) -> None:
 def day(day: datetime) -> None:
     """Prints the summary of DAY (2026-03-10), which ends at 23:00."""
     _print(rules.day_of(day.date()), "daily_summary", "begins_on")
+
+
+@commands.command("rebuild")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="first day; without it the last 40 days")
+def rebuild(since: datetime | None) -> None:
+    """Makes the figures behind the analytics anew from the books, from a day on up to today. May be repeated."""
+    first = since.date() if since else clock.today() - SETTLES_WITHIN
+    with transaction() as session:
+        made = actions.sum_up(session, first, now=clock.now(), foresee=True)
+    click.echo(f"{made} days made anew")
 
 
 def _print(period: Period, code: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Reports that were made and stay as they were."""
+"""Reports that were made and stay as they were, and the business summed up day by day."""
 
 from __future__ import annotations
 
@@ -25,5 +25,16 @@ class Report(Base):
 
     kind: Mapped[str] = mapped_column(String(10), primary_key=True)
     begins_on: Mapped[date] = mapped_column(primary_key=True)
+    figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    made_at: Mapped[datetime]
+
+
+class BusinessDay(Base):
+    """The business in one calendar day (Jakarta), by the names of `portal/insights/days.py`: what happened in it, and
+    what stood at its end. It can be made again from the books; slots and the forecast alone are as they were seen."""
+
+    __tablename__ = "business_day"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
     figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
     made_at: Mapped[datetime]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from portal.books import queries as books
-from portal.insights.models import Report, ReportKind
+from portal.core import clock
+from portal.insights.models import BusinessDay, Report, ReportKind
 
 Figures = dict[str, int]
 """Counts, and sums in whole rupiah under names that end in `_sum`; see `notices.wording.reports.FIGURES`."""
@@ -40,6 +41,35 @@ def first_day(session: Session) -> datetime | None:
 def made(session: Session, kind: ReportKind, since: date) -> set[date]:
     """Which reports stand."""
     return set(session.scalars(select(Report.begins_on).where(Report.kind == kind, Report.begins_on >= since)))
+
+
+def first_missing_day(session: Session) -> date | None:
+    """The first day that is to be summed up and never was; None before the portal's first user."""
+    last = session.scalar(select(func.max(BusinessDay.day)))
+    return first_day_of_business(session) if last is None else last + timedelta(days=1)
+
+
+def first_day_of_business(session: Session) -> date | None:
+    """The day on which the first user came, or the first money moved."""
+    began_at = session.scalar(
+        text("SELECT least((SELECT min(created_at) FROM user_account), (SELECT min(happened_at) FROM journal_entry))")
+    )
+    return clock.today(began_at) if began_at else None
+
+
+def slots(session: Session) -> Figures:
+    """Slots in use and for sale, over all plans that are sold or held."""
+    sql = (
+        "SELECT sum(slots_used) AS slots_used, sum(slots_total) AS slots_total FROM plan WHERE active OR slots_used > 0"
+    )
+    return _row(session, sql, {})
+
+
+def days(session: Session, first: date, last: date) -> list[BusinessDay]:
+    """The days of a range that are summed up, oldest first."""
+    between = BusinessDay.day.between(first, last)
+    statement = select(BusinessDay).where(between).order_by(BusinessDay.day)
+    return list(session.scalars(statement.execution_options(populate_existing=True)))
 
 
 def _row(session: Session, sql: str, values: dict[str, Any]) -> Figures:

@@ -52,6 +52,7 @@ class Instance(Identified, Base):
     __table_args__ = (
         CheckConstraint("name ~ '^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$'", name="name_is_a_label"),
         Index("ix_instance_customer_id", "customer_id"),
+        Index("ix_instance_name_prefix", "name", postgresql_ops={"name": "text_pattern_ops"}),
         Index("ix_instance_unclean", "id", postgresql_where=text("wanted = 'ABSENT' AND cleaned_up_at IS NULL")),
     )
 
@@ -141,6 +142,7 @@ class InstanceDomain(Identified, Base):
         UniqueConstraint("instance_id", "host"),
         CheckConstraint("host = lower(host)", name="host_lower"),
         Index("ix_instance_domain_host", "host"),
+        Index("ix_instance_domain_host_prefix", "host", postgresql_ops={"host": "text_pattern_ops"}),
         Index("ix_instance_domain_due", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")),
     )
 

@@ -90,6 +90,7 @@ class PaymentAttempt(Identified, Base):
         UniqueConstraint("payment_id", "number"),
         UniqueConstraint("gateway", "order_id"),
         Index("ix_payment_attempt_order_id", "order_id"),
+        Index("ix_payment_attempt_order_id_prefix", "order_id", postgresql_ops={"order_id": "text_pattern_ops"}),
     )
 
     payment_id: Mapped[UUID] = mapped_column(ForeignKey("payment.id"), index=True)

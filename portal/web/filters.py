@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from babel.numbers import get_decimal_symbol
 from flask import Flask
 from flask_babel import format_date as babel_date
 from flask_babel import format_datetime as babel_datetime
-from flask_babel import format_decimal, format_timedelta, ngettext
+from flask_babel import format_decimal, format_timedelta, get_locale, ngettext
 from flask_babel import gettext as _
 
 from portal.core import clock
@@ -61,7 +62,14 @@ def slots(count: int) -> str:
     return ngettext("%(num)d slot left", "%(num)d slots left", count)
 
 
+def share(permille: int) -> str:
+    """`12.5%` of a share in thousandths; `12,5%` in Indonesian."""
+    whole, tenth = divmod(abs(permille), 10)
+    separator = get_decimal_symbol(get_locale())
+    return f"{'-' if permille < 0 else ''}{whole}{f'{separator}{tenth}' if tenth else ''}%"
+
+
 def register(app: Flask) -> None:
     """Makes the filters known to templates."""
-    for function in (money, signed_money, wib, day, ago, memory, cpu, slots):
+    for function in (money, signed_money, wib, day, ago, memory, cpu, slots, share):
         app.jinja_env.filters[function.__name__] = function

@@ -16,6 +16,7 @@ TINY = {
     "purchases": ["--rounds=1", "--purchases=8", "--share=4", "--plans=2"],
     "webhooks": ["--seconds=1"],
     "renewals": ["40", "80", "--rounds=1", "--one-by-one=10"],
+    "admin": ["--rows=300", "--rounds=1"],
 }
 OURS = ("DATABASE_URL", "REDIS_URL", "ENVIRONMENT")
 

@@ -1,13 +1,18 @@
-"""The operator's first page."""
+"""The operator's first page: whether the business is well, and what waits for a person."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from portal.admin import sections
+from portal.admin.pages import has_page, page_of
+from portal.admin.queries import home as queries
+from portal.core import clock
+from portal.core.db import db
+from portal.wallet.wording import TYPES
 from portal.web import htmx
 from portal.web.guards import administrator
 
@@ -18,10 +23,16 @@ blueprint = Blueprint("admin_home", __name__)
 @administrator
 def overview() -> Response:
     """Whether the business is well, at a glance."""
-    return htmx.render("admin/overview.html")
+    session, now = db.session(), clock.now()
+    changes, made_at = queries.week(session, clock.today(now))
+    return htmx.render(
+        "admin/home/overview.html",
+        changes=changes, made_at=made_at, waiting=queries.waiting(session, has_page, now=now),
+        happenings=queries.happenings(session), transaction_types=TYPES, page_of=page_of,
+    )  # fmt: skip
 
 
 @blueprint.app_context_processor
 def frame() -> dict[str, Any]:
     """What the frame of the operator's pages shows."""
-    return {"admin_sections": sections.groups, "has_page": lambda endpoint: endpoint in current_app.view_functions}
+    return {"admin_sections": sections.groups, "has_page": has_page}

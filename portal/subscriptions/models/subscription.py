@@ -143,6 +143,7 @@ class SubscriptionCharge(Identified, Base):
             postgresql_where=text("kind <> 'UPGRADE'"),
         ),
         Index("ix_subscription_charge_subscription_id", "subscription_id"),
+        Index("ix_subscription_charge_charged_at", "charged_at", "id"),
         CheckConstraint("amount >= 0", name="amount"),
         CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded"),
     )
@@ -169,7 +170,10 @@ class RenewalAttempt(Identified, Base):
     """One try to charge a period, whatever came of it."""
 
     __tablename__ = "renewal_attempt"
-    __table_args__ = (Index("ix_renewal_attempt_subscription_id", "subscription_id", "attempted_at"),)
+    __table_args__ = (
+        Index("ix_renewal_attempt_subscription_id", "subscription_id", "attempted_at"),
+        Index("ix_renewal_attempt_short", "attempted_at", postgresql_where=text("outcome = 'SHORT'")),
+    )
 
     subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscription.id"))
     period_number: Mapped[int]  # the period that was to be paid
