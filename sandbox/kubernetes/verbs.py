@@ -22,6 +22,7 @@ from .refusals import (
     forbidden,
     invalid,
     not_found,
+    over_budget,
     stale,
     unsupported,
 )
@@ -392,9 +393,12 @@ def delete_collection(call: Call, body: Object, items: list[Object]) -> Answer:
     return 200, listed | {"metadata": {"resourceVersion": str(call.store.version)}, "items": items}
 
 
-def evict(call: Call) -> Answer:
-    """201; the pod goes with its grace period."""
+def evict(call: Call, body: Object) -> Answer:
+    """201; the pod goes with its grace period. 429 where a disruption budget forbids it."""
     pod = call.find()
+    _check_preconditions(call, pod, (body.get("deleteOptions") or {}).get("preconditions") or {})
+    if call.cluster.faults.of_pod(pod, "disruption-budget"):
+        raise over_budget()
     if not call.is_dry:
         deletion.delete(call.cluster, call.resource, pod)
     return 201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
