@@ -16,6 +16,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.wallet.views", "/wallet"),
     ("portal.payments.views", "/top-ups"),
     ("portal.payments.webhooks", "/webhooks"),
+    ("portal.nodes.webhooks", "/nodes"),
     ("portal.invoices.views", "/invoices"),
     ("portal.subscriptions.views", "/subscriptions"),
     ("portal.instances.views", "/instances"),
@@ -23,6 +24,8 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.notices.views.samples", "/dev"),  # not in production
     ("portal.admin.views.home", "/admin"),
     ("portal.admin.views.users", "/admin/users"),
+    ("portal.admin.views.instances", "/admin/instances"),
+    ("portal.admin.views.nodes", "/admin/nodes"),
 ]
 
 COMMANDS: list[str] = [
