@@ -14,7 +14,7 @@ from typing import Any
 from . import deployments, housekeeping, kubelet, logs, nodes, pages, rbac, replicasets
 from .clock import Clock
 from .faults import Fault, Faults
-from .kinds import BY_KEY, EVENTS, NAMESPACES, PODS, STORAGE_CLASSES, Resource
+from .kinds import BY_KEY, EVENTS, NAMESPACES, NODES, PODS, STORAGE_CLASSES, Resource
 from .rest import Rest
 from .selectors import label_matcher
 from .store import Object, Store, new_uid
@@ -137,6 +137,11 @@ class Cluster:
         """Switches a node off or on; one that is off takes no new pods."""
         with self.store.lock:
             nodes.set_ready(self, name, is_ready)
+
+    def ready_nodes(self) -> list[str]:
+        """The names of the nodes that are switched on."""
+        with self.store.lock:
+            return [node["metadata"]["name"] for node in self.store.list(NODES) if nodes.is_ready(node)]
 
     def add_storage_class(self, name: str, *, is_default: bool = False, **more: Any) -> None:
         """One more class; that of the name `local` keeps a volume on the node its first pod came to."""

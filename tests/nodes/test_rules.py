@@ -60,11 +60,17 @@ def test_sql_says_of_every_node_what_the_rule_says(portal):
     ):
         nodes.append(
             a_node(
-                ready=ready, unschedulable=cordoned, maintenance_since=_ago(maintenance), gone_at=_ago(gone),
-                synced_at=_ago(synced), last_heartbeat_at=_ago(heard),
-            )  # fmt: skip
+                ready=ready,
+                unschedulable=cordoned,
+                maintenance_since=_ago(maintenance),
+                gone_at=_ago(gone),
+                synced_at=_ago(synced),
+                last_heartbeat_at=_ago(heard),
+            )
         )
-    expected = {node.id: (rules.status_of(node, now=NOW), rules.is_online(node.last_heartbeat_at, now=NOW)) for node in nodes}
+    expected = {
+        node.id: (rules.status_of(node, now=NOW), rules.is_online(node.last_heartbeat_at, now=NOW)) for node in nodes
+    }
     with transaction() as session:
         session.add_all(nodes)
     rows = db.session().execute(sa.select(Node.id, queries.status(NOW), queries.online(NOW)))
@@ -122,7 +128,9 @@ def test_plans_without_free_slots_ask_for_nothing():
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 4000), st.integers(1, 2**34))), st.integers(0, 5))
 def test_adding_a_node_never_makes_it_worse(plans, count):
-    offers = [Offer(str(index), Amounts(cpu, memory, 0, 1), unsold) for index, (unsold, cpu, memory) in enumerate(plans)]
+    offers = [
+        Offer(str(index), Amounts(cpu, memory, 0, 1), unsold) for index, (unsold, cpu, memory) in enumerate(plans)
+    ]
     rooms = [room()] * count
     before, after = rules.overselling(offers, rooms), rules.overselling(offers, [*rooms, room()])
     assert set(after.short) <= set(before.short)
@@ -133,7 +141,9 @@ def test_adding_a_node_never_makes_it_worse(plans, count):
 
 
 def pod(uid, memory=GIB, claims=()):
-    return PodFound("user-1", f"pod-{uid}", uid, claims=claims, requests=Amounts(100, memory, 0, 1), controller="ReplicaSet")
+    return PodFound(
+        "user-1", f"pod-{uid}", uid, claims=claims, requests=Amounts(100, memory, 0, 1), controller="ReplicaSet"
+    )
 
 
 def test_each_pod_goes_to_the_emptiest_place_and_takes_its_room():

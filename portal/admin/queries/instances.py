@@ -114,6 +114,7 @@ def surroundings(session: Session, instance: Instance) -> dict[str, Any]:
     )
     sold = (
         sa.select(Customer, Subscription, Plan)
+        .select_from(Customer)
         .outerjoin(Subscription, Subscription.id == instance.subscription_id)
         .outerjoin(Plan, Plan.id == Subscription.plan_id)
         .where(Customer.id == instance.customer_id)

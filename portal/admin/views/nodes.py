@@ -92,7 +92,7 @@ def show(reference: str) -> Response:
         one.instance_id for one in (drain.moves if drain else ()) if one.instance_id
     }
     context: dict[str, Any] = {
-        "node": node, "status": rules.status_of(node, now=now), "here": here, "drain": drain, "words": wording,
+        "node": node, "standing": rules.status_of(node, now=now), "here": here, "drain": drain, "words": wording,
         "online": rules.is_online(node.last_heartbeat_at, now=now), "apps": queries.apps(session, ids),
         "rules": rules, "can": _permissions(node, draining=drain is not None and drain.ended_at is None),
     }  # fmt: skip
