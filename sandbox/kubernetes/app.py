@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from werkzeug.wrappers import Request, Response
 
-from . import control, kinds, listing, logs, nodes, patches, rbac, reviews, scale, verbs, watch
+from . import control, eviction, kinds, listing, logs, nodes, patches, rbac, reviews, scale, verbs, watch
 from .cluster import Cluster
 from .faults import Fault
 from .rbac import Account
@@ -223,7 +223,7 @@ class _Dispatch:
         return {
             "get": lambda _: self._get(),
             "list": lambda _: self._list(),
-            "create": lambda body: verbs.evict(call, body) if self.address.subresource else verbs.create(call, body),
+            "create": lambda body: eviction.evict(call, body) if self.address.subresource else verbs.create(call, body),
             "update": lambda body: verbs.replace(call, body),
             "patch": self._patch,
             "delete": lambda body: verbs.delete(call, body or {}),

@@ -52,7 +52,7 @@ def deliver(portal, monkeypatch, options, body):
     sent = {}
 
     def post(request, timeout):
-        sent.update(data=request.data, headers={name: value for name, value in request.header_items()})
+        sent.update(data=request.data, headers=dict(request.header_items()))
         raise OSError("caught")
 
     monkeypatch.setattr(agent.urllib.request, "urlopen", post)
