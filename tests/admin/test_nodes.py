@@ -112,6 +112,7 @@ def test_all_of_it_as_a_file(admin):
 def test_without_any_node_the_page_says_where_to_look(client, dewi, portal):
     page = sign_in(client, dewi.email).get("/admin/nodes/").text
     assert "No node is known yet" in page
+    assert "field-error" not in page
 
 
 def test_a_page_by_name_or_id_tells_all(admin, mine):

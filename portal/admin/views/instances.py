@@ -44,10 +44,13 @@ LOG_LINES = 200
 class Filters(FilterForm):
     search = StringField(_l("Search"))
     state = SelectField(
-        _l("State"), choices=[("", _l("Any state")), *((one.value, INSTANCES[one].word) for one in InstanceState)]
+        _l("State"),
+        default="",
+        choices=[("", _l("Any state")), *((one.value, INSTANCES[one].word) for one in InstanceState)],
     )
     differs = SelectField(
         _l("Cluster"),
+        default="",
         choices=[("", _l("As wanted or not")), ("yes", _l("Differs")), ("no", _l("As wanted"))],
     )
     node = StringField(_l("Node"))

@@ -39,10 +39,11 @@ class Filters(FilterForm):
     search = StringField(_l("Search"))
     status = SelectField(
         _l("Status"),
+        default="",
         choices=[("", _l("Any status")), *((one.value, NODES[one].word) for one in NodeStatus)],
     )
     online = SelectField(
-        _l("Agent"), choices=[("", _l("Online and offline")), ("yes", _l("Online")), ("no", _l("Offline"))]
+        _l("Agent"), default="", choices=[("", _l("Online and offline")), ("yes", _l("Online")), ("no", _l("Offline"))]
     )
 
     def asked(self) -> Wanted:
