@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     )
     provision_timeout_s: int = Field(300, ge=10, description="longest wait until a new app is ready")
     update_timeout_s: int = Field(900, ge=10, description="longest wait until an app runs its new version")
+    node_agent_token: SecretStr = Field(
+        SecretStr(""), description="signs the heartbeats of the agents on the nodes; empty: none are accepted"
+    )
     provision_check_interval_s: int = Field(3, ge=1, description="pause between looks at a roll-out")
 
     # --- domains of customers -----------------------------------------------------------------------------
@@ -197,6 +200,7 @@ class Settings(BaseSettings):
             "MIDTRANS_IS_PRODUCTION is off (a staging installation says MIDTRANS_SANDBOX_ALLOWED=true)": not (
                 self.midtrans_is_production or self.midtrans_sandbox_allowed
             ),
+            "NODE_AGENT_TOKEN is shorter than 32 characters": 0 < len(self.node_agent_token.get_secret_value()) < 32,
             "DEBUG is on": self.debug,
             "SANDBOX is on": self.sandbox,
             "PUBLIC_URL is not https": not self.secure_cookies,

@@ -13,6 +13,7 @@ from portal.core.db import transaction
 from portal.core.job_runs import JobRun
 from portal.core.outbox import OutboxMessage
 from portal.instances.models import ClusterDrift, InstanceHealthHour, InstanceUse
+from portal.nodes.models import VolumeUse
 
 KEEP_DONE_WORK = timedelta(days=14)
 KEEP_RUNS = timedelta(days=30)
@@ -34,6 +35,7 @@ def clean_up() -> str:
         delete(MailedLink).where(MailedLink.expires_at < now - KEEP_ENDED_SESSIONS),
         delete(InstanceHealthHour).where(InstanceHealthHour.hour < now - KEEP_HEALTH),
         delete(InstanceUse).where(InstanceUse.measured_at < now - KEEP_USE),
+        delete(VolumeUse).where(VolumeUse.measured_at < now - KEEP_USE),
         delete(ClusterDrift).where(ClusterDrift.resolved_at < now - KEEP_RESOLVED_DRIFT),
     ]
     removed = 0

@@ -28,6 +28,7 @@ SCHEDULE: list[Periodic] = [
     # instances
     Periodic("instance-repair", "instances.repair", cron="*/10 * * * *", late_after=10 * MINUTE),
     Periodic("plan-change-repair", "plan_changes.repair", cron="*/10 * * * *", late_after=10 * MINUTE),
+    Periodic("nodes-sync", "nodes.sync", cron="*/5 * * * *", late_after=10 * MINUTE),
     Periodic("app-use", "use.measure", cron="*/5 * * * *", late_after=10 * MINUTE),
     Periodic("domain-checks", "domains.check_due", cron="*/10 * * * *", late_after=20 * MINUTE),
     Periodic("app-health", "health.check_apps", cron="*/5 * * * *", late_after=10 * MINUTE, timeout_s=280),

@@ -17,6 +17,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.payments.views", "/top-ups"),
     ("portal.payments.webhooks", "/webhooks"),
     ("portal.transfers.views", "/transfers"),
+    ("portal.nodes.webhooks", "/nodes"),
     ("portal.invoices.views", "/invoices"),
     ("portal.subscriptions.views", "/subscriptions"),
     ("portal.instances.views", "/instances"),
@@ -35,6 +36,8 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.admin.views.books", "/admin/books"),
     ("portal.admin.views.analytics", "/admin/analytics"),
     ("portal.admin.views.search", "/admin/search"),
+    ("portal.admin.views.instances", "/admin/instances"),
+    ("portal.admin.views.nodes", "/admin/nodes"),
 ]
 
 COMMANDS: list[str] = [

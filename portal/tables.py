@@ -8,6 +8,7 @@ from portal.core import job_runs, outbox, switches
 from portal.insights import models as insights
 from portal.instances import models as instances
 from portal.invoices import models as invoices
+from portal.nodes import models as nodes
 from portal.notices import models as notices
 from portal.payments import models as payments
 from portal.subscriptions import models as subscriptions
@@ -17,4 +18,6 @@ from portal.wallet import models as wallet
 __all__ = [
     "accounts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "notices", "outbox",
     "payments", "subscriptions", "switches", "transfers", "wallet",
+    "accounts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "nodes", "notices",
+    "outbox", "payments", "subscriptions", "switches", "wallet",
 ]  # fmt: skip

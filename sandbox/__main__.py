@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import threading
 
@@ -20,7 +21,8 @@ def main() -> None:
     server = SandboxServer(
         given.data, notification_url=given.notification_url, host=given.host, port=given.port,
         smtp_port=given.smtp_port, kubeconfig=given.kubeconfig, server_key=given.server_key,
-        client_key=given.client_key, seed=given.seed,
+        client_key=given.client_key, seed=given.seed, portal_url=given.portal_url,
+        agent_token=os.environ.get("NODE_AGENT_TOKEN", ""),
     )  # fmt: skip
     with server:
         print(f"sandbox at {server.url}, mail on port {server.smtp_port}", flush=True)
@@ -34,6 +36,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--smtp-port", type=int, default=8925)
     parser.add_argument("--data", default=".local/sandbox", help="folder for the state")
     parser.add_argument("--notification-url", default=NOTIFICATION_URL)
+    parser.add_argument("--portal-url", default="", help="where the nodes' agents send heartbeats (NODE_AGENT_TOKEN)")
     parser.add_argument("--kubeconfig", help="where to write it (default: in the data folder)")
     parser.add_argument("--server-key", default=SERVER_KEY)
     parser.add_argument("--client-key", default=CLIENT_KEY)

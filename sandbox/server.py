@@ -2,6 +2,8 @@
 
     python -m sandbox --port 8900 --data DIR --kubeconfig FILE
 
+With `portal_url` and `agent_token` the agents of its nodes send heartbeats there.
+
 In tests the class is a fixture: `SandboxServer(tmp_path, notification_url=...).start()`.
 """
 
@@ -17,6 +19,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from . import kubernetes, mailbox, midtrans, names
+from .agents import Agents
 from .kubernetes import Cluster
 from .mailbox import Mailbox, MailServer
 from .midtrans import Simulator
@@ -50,6 +53,9 @@ class SandboxServer:
         server_key: str = SERVER_KEY,
         client_key: str = CLIENT_KEY,
         seed: int = 0,
+        nodes: int = 3,
+        portal_url: str = "",
+        agent_token: str = "",
         **midtrans_settings: Any,
     ) -> None:
         if host not in LOOPBACK_HOSTS:
@@ -62,8 +68,10 @@ class SandboxServer:
             server_key=server_key, client_key=client_key, notification_url=notification_url,
             state_file=folder / "midtrans.json", seed=seed, **midtrans_settings,
         )  # fmt: skip
-        self._kubernetes_app = kubernetes.create_app(state_file=folder / "kubernetes.json")
+        self._kubernetes_app = kubernetes.create_app(state_file=folder / "kubernetes.json", nodes=nodes)
         self._mailbox_app = mailbox.create_app(folder=folder / "mails", smtp_host=host, smtp_port=smtp_port)
+        agents = Agents(self.cluster, portal_url=portal_url, token=agent_token, folder=folder / "agent")
+        self._agents = agents if portal_url and agent_token else None
         self.names = NameServer(port, state_file=folder / "names.json")
         self._http = self._bind(host, port)
         self._thread = threading.Thread(target=self._serve, name="sandbox-http", daemon=True)
@@ -99,10 +107,14 @@ class SandboxServer:
         self.names.start()
         self._thread.start()
         kubernetes.write_kubeconfig(self.kubeconfig, f"{self.url}/kubernetes")
+        if self._agents is not None:
+            self._agents.start(self.url)
         return self
 
     def stop(self) -> None:
         """Let go of ports, end background work, save the state."""
+        if self._agents is not None:
+            self._agents.stop()
         self.midtrans.stop()
         if self._thread.is_alive():
             self._http.shutdown()

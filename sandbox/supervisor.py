@@ -151,6 +151,7 @@ class Run:
             return [
                 *(*module, "sandbox", f"--port={around.sandbox_port}", f"--smtp-port={around.smtp_port}", *keys),
                 f"--notification-url=http://127.0.0.1:{around.port}/webhooks/midtrans",
+                f"--portal-url=http://127.0.0.1:{around.port}",
                 f"--data={around.local / 'sandbox'}",
                 f"--kubeconfig={around.kubeconfig}",
             ]

@@ -122,6 +122,7 @@ class Surroundings:
         made = {
             "SECRET_KEY": lambda: secrets.token_urlsafe(48),
             "ENCRYPTION_KEYS": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "NODE_AGENT_TOKEN": lambda: secrets.token_urlsafe(36),
             "SANDBOX_SERVER_KEY": lambda: f"SB-Mid-server-{secrets.token_hex(12)}",
             "SANDBOX_CLIENT_KEY": lambda: f"SB-Mid-client-{secrets.token_hex(8)}",
         }
@@ -167,6 +168,7 @@ class Surroundings:
     def _sandbox_cluster(self) -> dict[str, str]:
         return {
             "KUBECONFIG": str(self.kubeconfig),
+            "NODE_AGENT_TOKEN": self.kept["NODE_AGENT_TOKEN"],
             "CLUSTER_STORAGE_CLASS": "expandable",
             "APPS_DOMAIN": "apps.localhost",
             "APPS_PUBLIC_SCHEME": "http",

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0009_analytics"
-down_revision = "0006_bank_transfers"
+down_revision = "0007_nodes"
 branch_labels = None
 depends_on = None
 

@@ -24,6 +24,16 @@ class CannotRestart(Conflict):
     message = _l("This app cannot be restarted as it is now. Look at its state, then try again.")
 
 
+class CannotReconcile(Conflict):
+    code = "CANNOT_RECONCILE"
+    message = _l("There is nothing to apply: the app is ending, or has not begun yet.")
+
+
+class CannotMaintain(Conflict):
+    code = "CANNOT_MAINTAIN"
+    message = _l("The app's state does not allow this now: something else is changing it, or it is there already.")
+
+
 class CannotUpdate(Conflict):
     code = "CANNOT_UPDATE"
     message = _l("This app cannot be updated as it is now. It must be running, with nothing else being changed.")

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, exists, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from portal.instances import checks as rules
 from portal.instances.checks import Due
 from portal.instances.models import Health, Instance, InstanceHealthHour, InstanceOutage, InstanceState, InstanceUse
+from portal.nodes.models import VolumeUse
 
 OUTAGES_SHOWN = 10
+MEBIBYTE = 2**20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -107,25 +110,58 @@ class UseSlice:
     memory_mib_max: int | None = None
 
 
+@dataclass(frozen=True)
+class StorageSlice:
+    """How full a volume was in a slice of time, on average and at most; None where no agent reported."""
+
+    began_at: datetime
+    used_mib: int | None = None
+    used_mib_max: int | None = None
+
+
 def floor(moment: datetime, step: timedelta) -> datetime:
     """The beginning of the slice that the moment is in."""
     return EPOCH + (moment - EPOCH) // step * step
 
 
-def use_slices(
-    session: Session, instance_id: UUID, *, since: datetime, until: datetime, step: timedelta
-) -> list[UseSlice]:
-    """What was measured, summed into slices of `step` from `since` on; none is left out."""
+@dataclass(frozen=True)
+class Measured:
+    """Both series of a span, none of its slices left out; `storage_size_mib` is 0 where no agent reported."""
+
+    use: list[UseSlice]
+    storage: list[StorageSlice]
+    storage_size_mib: int
+
+
+def measured(session: Session, instance_id: UUID, *, since: datetime, until: datetime, step: timedelta) -> Measured:
+    """What was measured and reported, summed into slices of `step` from `since` on. One question for both."""
+    rows = session.execute(union_all(_use(instance_id, since, step), _storage(instance_id, since, step))).all()
+    use = {row.began_at: UseSlice(row.began_at, *map(round, row[2:6])) for row in rows if row.kind == "use"}
+    reported = [row for row in rows if row.kind == "storage"]
+    storage = {row.began_at: StorageSlice(row.began_at, round(row[2]), round(row[3])) for row in reported}
+    newest = max(reported, key=lambda row: row.began_at, default=None)
+    moments = []
+    while since <= until:
+        moments.append(since)
+        since += step
+    return Measured(
+        [use.get(one) or UseSlice(one) for one in moments],
+        [storage.get(one) or StorageSlice(one) for one in moments],
+        round(newest[4]) if newest else 0,
+    )
+
+
+def _use(instance_id: UUID, since: datetime, step: timedelta) -> Select[Any]:
     began_at = func.date_bin(step, InstanceUse.measured_at, since).label("began_at")
     cpu, memory = InstanceUse.cpu_millicores, InstanceUse.memory_mib
-    statement = (
-        select(began_at, func.avg(cpu), func.max(cpu), func.avg(memory), func.max(memory))
-        .where(InstanceUse.instance_id == instance_id, InstanceUse.measured_at >= since)
-        .group_by(began_at)
-    )
-    rows = {row[0]: UseSlice(row[0], *map(round, row[1:])) for row in session.execute(statement)}
-    found = []
-    while since <= until:
-        found.append(rows.get(since) or UseSlice(since))
-        since += step
-    return found
+    sums = (func.avg(cpu), func.max(cpu) * 1.0, func.avg(memory), func.max(memory) * 1.0)
+    mine = (InstanceUse.instance_id == instance_id, InstanceUse.measured_at >= since)
+    return select(literal("use").label("kind"), began_at, *sums).where(*mine).group_by(began_at)
+
+
+def _storage(instance_id: UUID, since: datetime, step: timedelta) -> Select[Any]:
+    began_at = func.date_bin(step, VolumeUse.measured_at, since).label("began_at")
+    used, size = VolumeUse.used_bytes / MEBIBYTE, VolumeUse.capacity_bytes / MEBIBYTE
+    sums = (func.avg(used), func.max(used), func.max(size), func.max(size))
+    mine = (VolumeUse.instance_id == instance_id, VolumeUse.measured_at >= since)
+    return select(literal("storage").label("kind"), began_at, *sums).where(*mine).group_by(began_at)

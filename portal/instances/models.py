@@ -53,6 +53,7 @@ class Instance(Identified, Base):
         CheckConstraint("name ~ '^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$'", name="name_is_a_label"),
         Index("ix_instance_customer_id", "customer_id"),
         Index("ix_instance_name_prefix", "name", postgresql_ops={"name": "text_pattern_ops"}),
+        Index("ix_instance_created_at", "created_at", "id"),
         Index("ix_instance_unclean", "id", postgresql_where=text("wanted = 'ABSENT' AND cleaned_up_at IS NULL")),
     )
 

@@ -46,6 +46,15 @@ def of_customer(session: Session, instance_id: UUID, *, customer_id: UUID) -> In
     return instance
 
 
+def of_anybody(session: Session, instance_id: UUID) -> Instance:
+    """An app with its events, whoever owns it: for operators. `InstanceNotFound`."""
+    statement = select(Instance).where(Instance.id == instance_id).options(selectinload(Instance.events))
+    instance = session.scalar(statement.execution_options(populate_existing=True))
+    if instance is None:
+        raise InstanceNotFound
+    return instance
+
+
 def secrets_of(session: Session, instance_id: UUID) -> dict[str, str]:
     """The generated secrets by name, decrypted: for the credentials panel alone."""
     statement = select(InstanceSecret).where(InstanceSecret.instance_id == instance_id)

@@ -99,6 +99,21 @@ def can_delete(instance: Instance) -> bool:
     return instance.fenced_at is None and _has_run(instance)
 
 
+def can_reconcile(instance: Instance) -> bool:
+    """For operators: to apply what is wanted once more is safe whenever something is wanted."""
+    return instance.fenced_at is None and instance.state != PENDING
+
+
+def can_begin_maintenance(instance: Instance) -> bool:
+    """For operators: an app that has run, settled or broken, with no change of what it is under way."""
+    rests = instance.state in (RUNNING, STOPPED, SUSPENDED, ERROR)
+    return rests and can_configure(instance) and not is_updating(instance) and not is_resizing(instance)
+
+
+def can_end_maintenance(instance: Instance) -> bool:
+    return instance.fenced_at is None and instance.state == MAINTENANCE
+
+
 def is_first_roll_out(instance: Instance) -> bool:
     """It never ran yet: its failure is refunded. A later failure is an outage, not a failed delivery."""
     return not _has_run(instance)

@@ -24,7 +24,7 @@ PLAN: dict[str, Any] = {
 
 STOP_PLAN: dict[str, Any] = {"applied": _l("Ask the app to finish"), "stopped": _l("Wait until it has ended")}
 
-BEGINNINGS = ("_requested", "_started", "variables_saved", "suspended", "resumed")
+BEGINNINGS = ("_requested", "_started", "variables_saved", "suspended", "resumed", "maintenance_ended")
 """How the codes end that begin a roll-out."""
 
 EVENTS: dict[str, Any] = {
@@ -38,6 +38,9 @@ EVENTS: dict[str, Any] = {
     "start_requested": _l("You started it"),
     "stop_requested": _l("You stopped it"),
     "restart_requested": _l("You restarted it"),
+    "operator_restart_started": _l("We restarted it"),
+    "maintenance_begun": _l("We are working on it"),
+    "maintenance_ended": _l("Our work on it is done"),
     "suspended": _l("Its subscription was suspended"),
     "resumed": _l("Its subscription goes on"),
     "resize_started": _l("Its plan was changed; it is given its new size"),

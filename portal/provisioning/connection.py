@@ -104,7 +104,8 @@ def _refusal(status: int, body: dict[str, Any]) -> PortalError:
     """What the answer means. Its message stays out of logs and pages: it can quote what was sent."""
     message, details = body.get("message") or "", body.get("details") or {}
     causes = {cause.get("reason") for cause in details.get("causes") or []}
-    facts = {"status": status, "reason": body.get("reason") or "", "kind": details.get("kind", "")}
+    facts: dict[str, Any] = {"status": status, "reason": body.get("reason") or "", "kind": details.get("kind", "")}
+    facts["causes"] = sorted(filter(None, causes))
     if status == 401 or (status == 403 and MISSING_RIGHT in message):
         return ClusterForbids(**facts)
     if status == 429 or status >= 500 or status < 400 or causes & PASSING_CAUSES:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from portal.provisioning.cluster import NAMESPACE_KINDS
+from portal.provisioning.cluster import NAMESPACE_KINDS, PAGE_TIMEOUT_S
 from portal.provisioning.connection import connection
 from portal.provisioning.errors import ClusterUnavailable
 from portal.provisioning.manifests import (
@@ -20,6 +20,7 @@ from portal.provisioning.manifests import (
     MANAGED_KINDS,
     MANAGED_SELECTOR,
     ManagedKind,
+    instance_selector,
 )
 
 COMPARED_KINDS = tuple(kind for kind in (*NAMESPACE_KINDS, *MANAGED_KINDS) if kind.listable)
@@ -67,11 +68,29 @@ def read_available() -> set[str]:
     return {(one["metadata"].get("labels") or {}).get(INSTANCE_LABEL, "") for one in ready}
 
 
+def read_of_instance(namespace: str, instance_id: object) -> Live:
+    """What one app has in its namespace, of every kind that can be listed: one question per kind, for a page."""
+    found: Live = {}
+    for kind in MANAGED_KINDS:
+        if not kind.listable:
+            continue
+        path = f"{kind.path_prefix}/namespaces/{namespace}/{kind.plural}"
+        for item in pages(path, {"labelSelector": instance_selector(instance_id)}, timeout_s=PAGE_TIMEOUT_S):
+            body = {"kind": kind.kind, **item}
+            found[key_of(body)] = _read(body)
+    return found
+
+
 def _pages(kind: ManagedKind) -> Iterator[dict[str, Any]]:
-    """A page that has become too old (410) ends the whole reading: its rest would be of another moment."""
-    query: dict[str, Any] = {"labelSelector": MANAGED_SELECTOR, "limit": PAGE_SIZE}
+    return pages(f"{kind.path_prefix}/{kind.plural}", {"labelSelector": MANAGED_SELECTOR})
+
+
+def pages(path: str, query: dict[str, Any], *, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
+    """Every item of a list, page by page. One that has become too old (410) ends the whole reading: its rest would be
+    of another moment."""
+    query = query | {"limit": PAGE_SIZE}
     while True:
-        answer = connection().call("GET", f"{kind.path_prefix}/{kind.plural}", query=query).json
+        answer = connection().call("GET", path, query=query, timeout_s=timeout_s).json
         if "items" not in answer:
             raise ClusterUnavailable(error="a list without items")
         yield from answer["items"] or []

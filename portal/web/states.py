@@ -112,6 +112,27 @@ ADJUSTMENTS = {
     "BOOKED": Shown(_l("Booked"), "circle-check", "good"),
     "REJECTED": Shown(_l("Rejected"), "circle-x", "calm"),
 }
+NODES = {
+    "ACTIVE": Shown(_l("Active"), "circle-check", "good"),
+    "INACTIVE": Shown(_l("Takes no new apps"), "player-pause", "calm"),
+    "MAINTENANCE": Shown(_l("Maintenance"), "tool", "warn"),
+    "PENDING": Shown(_l("Not in the cluster yet"), "hourglass", "busy"),
+    "NOT_READY": Shown(_l("Not ready"), "alert-triangle", "bad"),
+}
+DRAINS = {
+    "RUNNING": Shown(_l("Being emptied"), "progress", "busy"),
+    "DONE": Shown(_l("Emptied"), "circle-check", "good"),
+    "INCOMPLETE": Shown(_l("Not everything could be moved"), "alert-triangle", "warn"),
+    "CANCELLED": Shown(_l("Called off"), "ban", "calm"),
+}
+MOVES = {
+    "WAITING": Shown(_l("Waits for its turn"), "clock", "calm"),
+    "LEAVING": Shown(_l("On its way"), "progress", "busy"),
+    "BLOCKED": Shown(_l("Held by a disruption budget"), "lock", "warn"),
+    "NO_ROOM": Shown(_l("Finds no room elsewhere"), "alert-triangle", "bad"),
+    "REFUSED": Shown(_l("The cluster refused it"), "circle-x", "bad"),
+    "MOVED": Shown(_l("Moved"), "circle-check", "good"),
+}
 MAILS = {
     "QUEUED": Shown(_l("On its way"), "clock", "busy"),
     "SENT": Shown(_l("Handed over"), "circle-check", "good"),
@@ -127,6 +148,9 @@ KINDS = {
     "verdict": VERDICTS,
     "attempt": ATTEMPTS,
     "domain": DOMAINS,
+    "drain": DRAINS,
+    "move": MOVES,
+    "node": NODES,
     "plan_change": PLAN_CHANGES,
     "instance": INSTANCES,
     "payment": PAYMENTS,

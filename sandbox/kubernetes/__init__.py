@@ -8,11 +8,12 @@ app.cluster.add_fault("crash-loop", namespace="user-*")
 from .app import App, create_app
 from .cluster import Cluster
 from .kubeconfig import write_kubeconfig
-from .rbac import ADMIN_TOKEN, PORTAL_TOKEN, service_account
+from .rbac import ADMIN_TOKEN, AGENT_TOKEN, PORTAL_TOKEN, service_account
 from .serving import make_loopback_server
 
 __all__ = [
     "ADMIN_TOKEN",
+    "AGENT_TOKEN",
     "PORTAL_TOKEN",
     "App",
     "Cluster",

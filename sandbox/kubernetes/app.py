@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from werkzeug.wrappers import Request, Response
 
-from . import control, kinds, listing, logs, patches, rbac, reviews, scale, verbs, watch
+from . import control, eviction, kinds, listing, logs, nodes, patches, rbac, reviews, scale, verbs, watch
 from .cluster import Cluster
 from .faults import Fault
 from .rbac import Account
@@ -29,6 +29,7 @@ from .refusals import required as required_field
 from .verbs import Call
 
 BODY_MAX_BYTES = 3145728
+KUBELETS = "/kubelets/"
 VERSION = {
     "emulationMajor": "1",
     "emulationMinor": "36",
@@ -100,6 +101,8 @@ class App:
         review = reviews.respond(request, account, self.cluster.clock)
         if review is not None:
             return _json(201, review)
+        if path.startswith(KUBELETS):
+            return self._ask_kubelet(account, path)
         address = kinds.parse_address(path)
         if address is None:
             return self._outside(account, path)
@@ -111,6 +114,17 @@ class App:
             request.headers.get("User-Agent", "unknown"),
         )
         return _Dispatch(request, call).respond()
+
+    def _ask_kubelet(self, account: Account, path: str) -> Response:
+        """The kubelets, which on a real node listen on port 10250 and ask the API server who may read."""
+        name, _, rest = path.removeprefix(KUBELETS).partition("/")
+        if rest != "stats/summary":
+            return Response("404 page not found\n", 404, content_type="text/plain; charset=utf-8")
+        if not account.may("get", "", "nodes/stats"):
+            text = f"Forbidden (user={account.name}, verb=get, resource=nodes, subresource(s)=[stats])"
+            return Response(text, 403, content_type="text/plain; charset=utf-8")
+        with self.cluster.store.lock:
+            return _json(200, nodes.summary(self.cluster, name))
 
     def _outside(self, account: Account, path: str) -> Response:
         """Discovery, for those who may: only the group and resource lists the dynamic client reads."""
@@ -192,7 +206,7 @@ class _Dispatch:
         allowed: tuple[str, ...] = ("GET", "PUT", "PATCH", "DELETE") if is_item else ("GET", "POST", "DELETE")
         if address.subresource == "eviction":
             allowed = ("POST",)
-        if address.resource is kinds.POD_METRICS:
+        if address.resource in (kinds.POD_METRICS, kinds.PERSISTENT_VOLUMES):
             allowed = () if is_item else ("GET",)
         if self.request.method not in allowed:
             raise method_not_allowed()
@@ -209,7 +223,7 @@ class _Dispatch:
         return {
             "get": lambda _: self._get(),
             "list": lambda _: self._list(),
-            "create": lambda body: verbs.evict(call) if self.address.subresource else verbs.create(call, body),
+            "create": lambda body: eviction.evict(call, body) if self.address.subresource else verbs.create(call, body),
             "update": lambda body: verbs.replace(call, body),
             "patch": self._patch,
             "delete": lambda body: verbs.delete(call, body or {}),

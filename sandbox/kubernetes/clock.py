@@ -17,6 +17,10 @@ class Clock:
     def now_s(self) -> float:
         return (time.time() if self.running else self._base_s) + self._offset_s
 
+    def seconds(self, stamp: str) -> float:
+        """A stamp back as seconds since the epoch."""
+        return datetime.fromisoformat(stamp).timestamp()
+
     def advance(self, seconds: float) -> None:
         self._offset_s += seconds
 

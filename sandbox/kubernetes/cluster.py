@@ -11,10 +11,10 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from . import deployments, housekeeping, kubelet, logs, pages, rbac, replicasets
+from . import deployments, housekeeping, kubelet, logs, nodes, pages, rbac, replicasets
 from .clock import Clock
 from .faults import Fault, Faults
-from .kinds import BY_KEY, EVENTS, LEASES, NAMESPACES, NODES, PODS, STORAGE_CLASSES, Resource
+from .kinds import BY_KEY, EVENTS, NAMESPACES, NODES, PODS, STORAGE_CLASSES, Resource
 from .rest import Rest
 from .selectors import label_matcher
 from .store import Object, Store, new_uid
@@ -65,6 +65,7 @@ class Cluster:
             deployments.tick(self)
             replicasets.tick(self)
             kubelet.tick(self)
+            nodes.tick(self)
 
     def advance(self, seconds: float) -> None:
         """Moves the clock on, ticking on the way."""
@@ -116,9 +117,9 @@ class Cluster:
             for name in PROTECTED_NAMESPACES:
                 self.create_namespace(name)
             for number in range(1, self.node_count + 1):
-                self._add_node(f"node-{number}")
-            self._add_storage_class("standard", is_default=True)
-            self._add_storage_class("expandable", allowVolumeExpansion=True)
+                nodes.add(self, f"node-{number}")
+            self.add_storage_class("standard", is_default=True)
+            self.add_storage_class("expandable", allowVolumeExpansion=True)
             housekeeping.tick(self)
             self.store.compact()
 
@@ -126,67 +127,27 @@ class Cluster:
         """For setting a scene; a portal makes its namespaces through the API."""
         labels = (labels or {}) | {"kubernetes.io/metadata.name": name}
         meta = {"name": name, "labels": labels}
-        return self._add(NAMESPACES, meta, {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
+        return self.add(NAMESPACES, meta, {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
 
-    def _add(self, resource: Resource, meta: dict[str, Any], body: dict[str, Any]) -> Object:
+    def add(self, resource: Resource, meta: dict[str, Any], body: dict[str, Any]) -> Object:
         meta = {"uid": new_uid(), "creationTimestamp": self.clock.stamp()} | meta
         return self.store.add(resource, {"metadata": meta} | body)
-
-    def _add_node(self, name: str) -> None:
-        capacity = {"cpu": "16", "memory": "65536Mi", "ephemeral-storage": "264212084Ki", "pods": "110"}
-        labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
-        names = ("architecture", "bootID", "machineID", "systemUUID")
-        info = dict.fromkeys(names, "sandbox") | {"operatingSystem": "linux", "osImage": "Sandbox Linux"}
-        info |= {"containerRuntimeVersion": "containerd://2.0.0", "kernelVersion": "6.12.0"}
-        info |= {"kubeletVersion": "v1.36.2", "kubeProxyVersion": ""}
-        addresses = [{"type": "InternalIP", "address": "10.0.0.10"}, {"type": "Hostname", "address": name}]
-        status = {
-            "capacity": capacity,
-            "allocatable": dict(capacity),
-            "conditions": self._node_conditions(True),
-        }
-        status |= {
-            "addresses": addresses,
-            "nodeInfo": info,
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
-        }
-        self._add(NODES, {"name": name, "labels": labels}, {"spec": {}, "status": status})
-        stamp = self.clock.stamp_micro()
-        spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": stamp}
-        self._add(LEASES, {"name": name, "namespace": "kube-node-lease"}, {"spec": spec})
-
-    def _node_conditions(self, is_ready: bool) -> list[dict[str, Any]]:
-        rows = [
-            (
-                "MemoryPressure",
-                "False",
-                "KubeletHasSufficientMemory",
-                "kubelet has sufficient memory available",
-            ),
-            ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-            ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-            ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-        ]
-        if not is_ready:
-            rows = [(row[0], "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.") for row in rows]
-        now = self.clock.stamp()
-        return [
-            {"type": kind, "status": status, "lastHeartbeatTime": now, "lastTransitionTime": now}
-            | {"reason": reason, "message": message}
-            for kind, status, reason, message in rows
-        ]
 
     def set_node_ready(self, name: str, is_ready: bool) -> None:
         """Switches a node off or on; one that is off takes no new pods."""
         with self.store.lock:
-            node = copy.deepcopy(self.store.objects[(NODES.key, "", name)])
-            node["status"]["conditions"] = self._node_conditions(is_ready)
-            self.store.update(NODES, node)
+            nodes.set_ready(self, name, is_ready)
 
-    def _add_storage_class(self, name: str, *, is_default: bool = False, **more: Any) -> None:
+    def ready_nodes(self) -> list[str]:
+        """The names of the nodes that are switched on."""
+        with self.store.lock:
+            return [node["metadata"]["name"] for node in self.store.list(NODES) if nodes.is_ready(node)]
+
+    def add_storage_class(self, name: str, *, is_default: bool = False, **more: Any) -> None:
+        """One more class; that of the name `local` keeps a volume on the node its first pod came to."""
         meta = {"name": name} | ({"annotations": {_DEFAULT_CLASS: "true"}} if is_default else {})
         body = {"provisioner": "kubernetes.io/host-path", "reclaimPolicy": "Delete"} | more
-        self._add(STORAGE_CLASSES, meta, body | {"volumeBindingMode": "Immediate"})
+        self.add(STORAGE_CLASSES, meta, body | {"volumeBindingMode": "Immediate"})
 
     def save(self) -> None:
         """Writes the state when it changed. The file is replaced in one step, so a crash leaves the old one."""

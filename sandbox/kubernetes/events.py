@@ -11,6 +11,9 @@ from .store import Object, new_uid
 if TYPE_CHECKING:
     from .cluster import Cluster
 
+OF_NO_NAMESPACE = "default"
+"""Where events about nodes are kept."""
+
 
 def record(
     cluster: Cluster,
@@ -25,7 +28,7 @@ def record(
     """An event of the old shape. The same words about the same object are folded: `count` grows."""
     resource, obj = about
     involved = _involved(resource, obj, container)
-    node = obj.get("spec", {}).get("nodeName", "") if component == "kubelet" else ""
+    node = _node_of(resource, obj) if component == "kubelet" else ""
     same = _find_same(cluster, involved, reason, message)
     if same is not None:
         again = copy.deepcopy(same)
@@ -38,6 +41,10 @@ def record(
     source = {"component": component} | ({"host": node} if node else {})
     event |= {"source": source, "firstTimestamp": now, "lastTimestamp": now, "count": 1, "eventTime": None}
     cluster.store.add(EVENTS, event | {"reportingComponent": component, "reportingInstance": node})
+
+
+def _node_of(resource: Resource, obj: Object) -> str:
+    return str(obj["metadata"]["name"] if resource.kind == "Node" else obj.get("spec", {}).get("nodeName", ""))
 
 
 def record_scheduling(cluster: Cluster, about: tuple[Resource, Object], reason: str, message: str) -> None:
@@ -56,13 +63,15 @@ def record_scheduling(cluster: Cluster, about: tuple[Resource, Object], reason: 
 
 def _involved(resource: Resource, obj: Object, container: str) -> dict[str, Any]:
     meta = obj["metadata"]
+    if not resource.namespaced:
+        return {"kind": resource.kind, "name": meta["name"], "uid": meta["uid"], "apiVersion": resource.api_version}
     about = {"kind": resource.kind, "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]}
     about |= {"apiVersion": resource.api_version, "resourceVersion": meta["resourceVersion"]}
     return about | ({"fieldPath": f"spec.containers{{{container}}}"} if container else {})
 
 
 def _find_same(cluster: Cluster, involved: dict[str, Any], reason: str, message: str) -> Object | None:
-    for event in cluster.store.list(EVENTS, involved["namespace"]):
+    for event in cluster.store.list(EVENTS, involved.get("namespace", OF_NO_NAMESPACE)):
         is_same = event["involvedObject"]["uid"] == involved["uid"] and "count" in event
         if is_same and event["reason"] == reason and event["message"] == message:
             return event
@@ -72,8 +81,8 @@ def _find_same(cluster: Cluster, involved: dict[str, Any], reason: str, message:
 def _base(cluster: Cluster, involved: dict[str, Any], reason: str, message: str, warning: bool) -> Object:
     cluster.event_count += 1
     stamp = int(cluster.clock.now_s() * 1_000_000) * 1000 + cluster.event_count % 1000
-    meta = {"name": f"{involved['name']}.{stamp:x}", "namespace": involved["namespace"], "uid": new_uid()}
-    event: Object = {"metadata": meta | {"creationTimestamp": cluster.clock.stamp()}}
+    meta = {"name": f"{involved['name']}.{stamp:x}", "namespace": involved.get("namespace", OF_NO_NAMESPACE)}
+    event: Object = {"metadata": meta | {"uid": new_uid(), "creationTimestamp": cluster.clock.stamp()}}
     event |= {"involvedObject": involved, "reason": reason, "message": message}
     return event | {"type": "Warning" if warning else "Normal"}
 

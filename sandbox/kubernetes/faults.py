@@ -36,6 +36,7 @@ AILMENTS = {
     "volume-missing": "a claim that is not found: unschedulable",
     "slow-start": "every start takes `seconds` (default 60) longer",
     "initializing": "the init container never ends",
+    "disruption-budget": "an eviction is refused with 429, as by a PodDisruptionBudget",
     "claim-pending": "a PersistentVolumeClaim that is never bound (matches the claim's own name)",
     "claim-stuck": "a PersistentVolumeClaim that never becomes larger (matches the claim's own name)",
 }

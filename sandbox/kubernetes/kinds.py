@@ -72,6 +72,7 @@ STORAGE_CLASSES = _row("storage.k8s.io", "v1", "storageclasses", "StorageClass",
 LEASES = _row("coordination.k8s.io", "v1", "leases", "Lease")
 NEW_EVENTS = _row("events.k8s.io", "v1", "events", "Event")
 POD_METRICS = _row("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
+PERSISTENT_VOLUMES = _row("", "v1", "persistentvolumes", "PersistentVolume", "cluster", "status")
 
 ALL = [
     NAMESPACES, NODES, SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS, QUOTAS, LIMIT_RANGES, CLAIMS, SERVICES, PODS, EVENTS,
@@ -80,8 +81,8 @@ ALL = [
 
 BY_KEY = {resource.key: resource for resource in ALL}
 NAMESPACED = [resource for resource in ALL if resource.namespaced]
-MADE_UP = [NEW_EVENTS, POD_METRICS]
-"""Answered, but kept nowhere: another face of Events, and what is measured at the moment of asking."""
+MADE_UP = [NEW_EVENTS, POD_METRICS, PERSISTENT_VOLUMES]
+"""Answered, but kept nowhere: another face of Events, what is measured at that moment, what claims are bound to."""
 
 _BY_ADDRESS = {(item.group, item.version, item.plural): item for item in [*ALL, *MADE_UP]}
 GROUPS = {(item.group, item.version) for item in [*ALL, *MADE_UP]}

@@ -10,7 +10,7 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any
 
-from . import events, logs, podstatus, scheduler
+from . import events, logs, nodes, podstatus, scheduler
 from .kinds import CONFIG_MAPS, PODS, SECRETS
 from .store import Object
 
@@ -91,6 +91,7 @@ class _Step:
             return
         self.life.pop("unschedulable", None)
         self.spec["nodeName"] = node["metadata"]["name"]
+        nodes.pin(self.cluster, self.pod, self.spec["nodeName"])
         self.life |= {"stage": "scheduled", "scheduled_at_s": self.now_s}
         meta = self.pod["metadata"]
         message = f"Successfully assigned {meta['namespace']}/{meta['name']} to {self.spec['nodeName']}"

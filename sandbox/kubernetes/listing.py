@@ -7,8 +7,8 @@ import binascii
 import json
 from typing import Any
 
-from . import events, metrics
-from .kinds import EVENTS, NEW_EVENTS, POD_METRICS, Resource
+from . import events, metrics, nodes
+from .kinds import EVENTS, NEW_EVENTS, PERSISTENT_VOLUMES, POD_METRICS, Resource
 from .refusals import Refusal, bad_request, expired
 from .selectors import field_matcher, label_matcher
 from .store import Object
@@ -34,6 +34,8 @@ def stored(call: Call) -> list[Object]:
         return [events.as_new_event(event) for event in call.store.list(EVENTS, call.address.namespace)]
     if call.resource is POD_METRICS:
         return metrics.of_pods(call.cluster, call.address.namespace)
+    if call.resource is PERSISTENT_VOLUMES:
+        return nodes.volumes(call.cluster)
     return call.store.list(call.resource, call.address.namespace)
 
 

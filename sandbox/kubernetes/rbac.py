@@ -1,7 +1,8 @@
 """Who asks, and what they may do.
 
-Two accounts exist from the start. `portal-worker` has the shortest ClusterRole that a portal can live on, so a call
-that would be refused on a real cluster is refused here too; `admin` may do everything.
+Three accounts exist from the start. `portal-worker` has the shortest ClusterRole that a portal can live on, so a call
+that would be refused on a real cluster is refused here too; `node-agent` reads of nodes what an agent on them may;
+`admin` may do everything.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from .refusals import Refusal
 
 PORTAL_TOKEN = "sandbox-portal-worker"
 ADMIN_TOKEN = "sandbox-admin"
+AGENT_TOKEN = "sandbox-node-agent"
 Rule = tuple[str, str, str]  # api group, resources, verbs; space-separated
 
 PORTAL_RULES: list[Rule] = [
@@ -33,10 +35,12 @@ PORTAL_RULES: list[Rule] = [
     ("apps", "deployments/scale", "get patch"),
     ("apps", "replicasets", "list"),
     ("networking.k8s.io", "ingresses networkpolicies", "get list create patch delete"),
+    ("", "persistentvolumes", "list"),
     ("storage.k8s.io", "storageclasses", "get list"),
     ("coordination.k8s.io", "leases", "get list"),
     ("metrics.k8s.io", "nodes pods", "get list"),
 ]
+AGENT_RULES: list[Rule] = [("", "nodes", "get"), ("", "nodes/stats", "get")]
 _EVERYTHING = [("*", "*", "*")]
 _REVIEWS = [
     ("authorization.k8s.io", "selfsubjectaccessreviews selfsubjectrulesreviews", "create"),
@@ -73,6 +77,7 @@ def initial_accounts() -> dict[str, Account]:
     """Accounts by their bearer token."""
     return {
         PORTAL_TOKEN: service_account("portal-system", "portal-worker", PORTAL_RULES),
+        AGENT_TOKEN: service_account("portal-system", "node-agent", AGENT_RULES),
         ADMIN_TOKEN: Account("admin", tuple(_EVERYTHING)),
     }
 

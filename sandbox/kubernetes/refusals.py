@@ -115,3 +115,11 @@ def invalid(kind: str, group: str, name: str, causes: list[dict[str, str]]) -> R
     subject = f"{kind}.{group}" if group else kind
     details = {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}
     return Refusal(422, "Invalid", f'{subject} "{name}" is invalid: {text}', details=details | {"causes": causes})
+
+
+def over_budget() -> Refusal:
+    """An eviction that a PodDisruptionBudget forbids for now."""
+    why = "The disruption budget keep needs 1 healthy pods and has 1 currently"
+    details = {"causes": [{"reason": "DisruptionBudget", "message": why}]}
+    message = "Cannot evict pod as it would violate the pod's disruption budget."
+    return Refusal(429, "TooManyRequests", message, details=details)

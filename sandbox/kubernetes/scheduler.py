@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from . import nodes as node_life
 from . import quantities
 from .kinds import CLAIMS, NODES, PODS
 from .store import Object
@@ -22,9 +23,14 @@ def place(cluster: Cluster, pod: Object) -> tuple[str, Object | None]:
     problem = _claim_problem(cluster, pod)
     if problem:
         return f"{count} nodes are available: {problem} not found", None
-    fitting = [node for node in nodes if not node["spec"].get("unschedulable") and _is_ready(node)]
+    fitting = [node for node in nodes if not node["spec"].get("unschedulable") and node_life.is_ready(node)]
     if not fitting:
         return _nowhere(count, f"{len(nodes)} node(s) were unschedulable"), None
+    pins = {node_life.pinned_to(claim) for claim in node_life.claims_of(cluster, pod)} - {""}
+    if pins:
+        fitting = [node for node in fitting if {node["metadata"]["name"]} == pins]
+        if not fitting:
+            return _nowhere(count, f"{len(nodes)} node(s) didn't match PersistentVolume's node affinity"), None
     if cluster.faults.of_pod(pod, "unschedulable"):
         return _nowhere(count, f"{len(nodes)} Insufficient cpu"), None
     free = _free(cluster, fitting)
@@ -73,7 +79,3 @@ def _name(node: Object) -> str:
 def _request(spec: dict[str, Any], name: str) -> Fraction:
     requests = [item.get("resources", {}).get("requests", {}).get(name, "0") for item in spec["containers"]]
     return sum((quantities.parse(value) for value in requests), Fraction(0))
-
-
-def _is_ready(node: Object) -> bool:
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])

@@ -351,7 +351,7 @@ def delete(call: Call, body: Object) -> Answer:
     """Background answers a Status; Foreground, Orphan, pods, namespaces and what is held answer the object."""
     policy, grace_s = _options(call, body)
     obj, resource = call.find(), call.resource
-    _check_preconditions(call, obj, body.get("preconditions") or {})
+    check_preconditions(call, obj, body.get("preconditions") or {})
     if resource.kind == "Namespace" and call.address.name in ("default", "kube-system", "kube-public"):
         raise forbidden(resource, call.address.name, "this namespace may not be deleted")
     left = None if call.is_dry else deletion.delete(call.cluster, resource, obj, policy, grace_s)
@@ -369,7 +369,7 @@ def delete(call: Call, body: Object) -> Answer:
     return 200, status | {"details": {key: value for key, value in details.items() if value}}
 
 
-def _check_preconditions(call: Call, obj: Object, wanted: dict[str, str]) -> None:
+def check_preconditions(call: Call, obj: Object, wanted: dict[str, str]) -> None:
     meta, resource = obj["metadata"], call.resource
     uid, version = wanted.get("uid"), wanted.get("resourceVersion")
     if (uid and uid != meta["uid"]) or (version and version != meta["resourceVersion"]):
@@ -390,11 +390,3 @@ def delete_collection(call: Call, body: Object, items: list[Object]) -> Answer:
     resource = call.resource
     listed = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
     return 200, listed | {"metadata": {"resourceVersion": str(call.store.version)}, "items": items}
-
-
-def evict(call: Call) -> Answer:
-    """201; the pod goes with its grace period."""
-    pod = call.find()
-    if not call.is_dry:
-        deletion.delete(call.cluster, call.resource, pod)
-    return 201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}

@@ -53,6 +53,7 @@ def test_production_refuses_test_money_unless_it_says_that_it_is_staging() -> No
     [
         ({"secret_key": "short"}, "SECRET_KEY is shorter"),
         ({"debug": True}, "DEBUG is on"),
+        ({"node_agent_token": "short"}, "NODE_AGENT_TOKEN is shorter"),
         ({"sandbox": True}, "SANDBOX is on"),
         ({"public_url": "http://portal.example.com"}, "PUBLIC_URL is not https"),
         ({"public_url": "https://localhost"}, "PUBLIC_URL is a loopback address"),

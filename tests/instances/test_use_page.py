@@ -11,6 +11,7 @@ from portal.core import clock
 from portal.core.db import transaction
 from portal.core.ids import new_id
 from portal.instances.models import InstanceHealthHour, InstanceOutage, InstanceUse
+from portal.nodes.models import VolumeUse
 from tests.instances.rounds import check_again, neighbours, silenced
 from tests.personas import sign_in
 from tests.queries import SIGNED_IN_MAX, counted
@@ -141,3 +142,17 @@ def test_the_page_asks_the_database_little(reader, mine):
     with counted() as sent:
         reader.get(use_of(mine))
     assert len(sent) <= SIGNED_IN_MAX + 2, sent
+
+
+def test_storage_is_charted_once_an_agent_has_reported(reader, mine):
+    assert "use-storage" not in read(reader, mine)
+    for minutes, mib in ((70, 100), (65, 300), (5, 512)):
+        moment = clock.now() - timedelta(minutes=minutes)
+        add(VolumeUse(instance_id=mine.id, measured_at=moment, used_bytes=mib * 2**20, capacity_bytes=5 * 2**30))
+    html = read(reader, mine)
+    assert 'data-limit="5120"' in html
+    values = [re.findall(r'data-value="(\d*)"', row) for row in rows_of(html, "use-storage-table")]
+    assert [one for one in values if one != ["", ""]] == [["200", "300"], ["512", "512"]]
+    with counted() as queries:
+        read(reader, mine, "week")
+    assert len(queries) <= SIGNED_IN_MAX + 2

@@ -59,7 +59,10 @@ def _health(session: Session, instance: Instance, span: Span, *, now: datetime) 
 
 def _use(session: Session, instance: Instance, span: Span, *, now: datetime) -> dict[str, Any]:
     begin = history.floor(now, span.step) + span.step - span.length
-    series = history.use_slices(session, instance.id, since=begin, until=now, step=span.step)
-    measured = any(one.cpu_millicores is not None for one in series)
+    found = history.measured(session, instance.id, since=begin, until=now, step=span.step)
+    measured = any(one.cpu_millicores is not None for one in found.use)
     too_young = instance.ready_at is None or now - instance.ready_at < MEASURED_WITHIN
-    return {"series": series, "measured": measured, "too_young": too_young}
+    return {
+        "series": found.use, "measured": measured, "too_young": too_young,
+        "storage": found.storage, "storage_size_mib": found.storage_size_mib,
+    }  # fmt: skip

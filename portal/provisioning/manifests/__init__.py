@@ -18,6 +18,7 @@ from portal.provisioning.manifests.instance import (
 from portal.provisioning.manifests.kinds import MANAGED_KINDS, ManagedKind
 from portal.provisioning.manifests.labels import CUSTOMER_LABEL, INSTANCE_LABEL, MANAGED_SELECTOR
 from portal.provisioning.manifests.namespace import namespace_manifests
+from portal.provisioning.manifests.pod import requests_of
 from portal.provisioning.manifests.wanted import ClusterSettings, InstanceSpec, NamespaceSpec
 
 FIELD_MANAGER = "minispod"
@@ -38,5 +39,6 @@ __all__ = [
     "instance_manifests",
     "instance_selector",
     "namespace_manifests",
+    "requests_of",
     "shown_credentials",
 ]

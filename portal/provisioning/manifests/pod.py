@@ -49,6 +49,11 @@ def split_resources(spec: InstanceSpec, containers: Iterable[Container]) -> dict
     return {c.name: _resources(cpu[c.name], memory[c.name]) for c in containers}
 
 
+def requests_of(*, cpu_millicores: int, memory_mib: int) -> tuple[int, int]:
+    """What an app of that size asks of a node: millicores and MiB. Its containers' rounding is left out."""
+    return max(1, cpu_millicores * CPU_RESERVED_PERCENT // 100), memory_mib
+
+
 def config_key(container: Container, variable: str) -> str:
     """Where a variable stands in the instance's Secret or ConfigMap; two containers may use the same name."""
     return f"{container.name}.{variable}"
