@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 from flask import Flask, Response, current_app, request
 from flask_login import current_user
 
+from portal.core import switches
+from portal.core.db import db
 from portal.core.errors import Forbidden, NotFound
 from portal.web import htmx
 
+READING = ("GET", "HEAD", "OPTIONS")
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -42,6 +45,12 @@ gateway = access(Access.GATEWAY)
 operator = access(Access.OPERATOR)
 
 
+def even_when_read_only(view: View) -> View:
+    """Marks a write that stays open to everybody while the portal is read-only: the doors that lead in and out."""
+    view.even_when_read_only = True  # type: ignore[attr-defined]
+    return view
+
+
 def declared(app: Flask, endpoint: str) -> Access | None:
     """What the view behind `endpoint` declares."""
     if endpoint == "static":
@@ -55,6 +64,8 @@ def enforce() -> Response | None:
         return None
     level = declared(current_app, request.endpoint)
     assert level is not None, f"{request.endpoint} declares no access"
+    if level not in (Access.GATEWAY, Access.OPERATOR):
+        _refuse_writes_when_read_only(request.endpoint)
     if level in (Access.ANYONE, Access.GATEWAY, Access.OPERATOR):
         return None
     if level is Access.VISITOR:
@@ -66,6 +77,14 @@ def enforce() -> Response | None:
     if level is Access.CUSTOMER and not current_user.is_active:
         raise Forbidden
     return None
+
+
+def _refuse_writes_when_read_only(endpoint: str) -> None:
+    """Raises `HeldBack` for what changes anything, whoever asks: administrators alone go on."""
+    if request.method in READING or getattr(current_app.view_functions[endpoint], "even_when_read_only", False):
+        return
+    if not getattr(current_user, "is_administrator", False):
+        switches.refuse_when_on(db.session(), switches.Switch.READ_ONLY)
 
 
 def _home() -> str:
