@@ -1,3 +1,5 @@
 """x"""
+
 from flask import Blueprint
+
 blueprint = Blueprint("admin_app_templates", __name__)

@@ -1,3 +1,5 @@
 """x"""
+
 from flask import Blueprint
+
 blueprint = Blueprint("admin_services", __name__)

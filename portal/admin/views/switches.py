@@ -44,7 +44,7 @@ ABOUT = {
     ),
     Switch.NO_PROVISIONING: About(
         _l("No new apps"),
-        _l("No purchases, upgrades or resuming, and waitlists stand still. What runs goes on, and renewals are charged."),
+        _l("No purchases, upgrades or resuming; waitlists stand still. What runs goes on, and renewals are charged."),
         _l("Reason, for the audit log"),
     ),
     Switch.READ_ONLY: About(
