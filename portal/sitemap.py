@@ -23,7 +23,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.notices.views.samples", "/dev"),  # not in production
     ("portal.admin.views.home", "/admin"),
     ("portal.admin.views.users", "/admin/users"),
-    ("portal.admin.views.services", "/admin/services"),
+    ("portal.admin.views.plans", "/admin/services"),  # and the services they belong to
     ("portal.admin.views.quota", "/admin/quota"),
     ("portal.admin.views.app_templates", "/admin/app-templates"),
     ("portal.admin.views.switches", "/admin/switches"),

@@ -109,10 +109,10 @@ class _Document:
         depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent):
-                raise InvalidTemplate([Problem(self._file, event.start_mark.line + 1, "aliases are not taken")])
-            if depth > DEPTH_MAX:
-                raise InvalidTemplate([Problem(self._file, event.start_mark.line + 1, "nested too deeply")])
+            wrong = "aliases are not taken" if isinstance(event, yaml.AliasEvent) else ""
+            if wrong or depth > DEPTH_MAX:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise InvalidTemplate([Problem(self._file, line, wrong or "nested too deeply")])
 
     def validated(self, adapter: TypeAdapter[Model]) -> Model:
         try:
