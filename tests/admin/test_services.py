@@ -228,8 +228,9 @@ def test_a_changed_size_counts_for_purchases_and_running_apps_keep_theirs(admin,
 
 
 def test_a_new_price_is_shown_first_then_set_and_announced_once(admin, ayu):
-    credit(ayu.customer_id, 100_000)
-    subscription_id = buy(ayu.customer_id, plan_of("n8n")).id
+    customer = ayu.customer_id
+    credit(customer, 100_000)
+    subscription_id = buy(customer, plan_of("n8n")).id
     form = {"interval": "MONTHLY", "amount": "30000"}
     page = admin.post(f"{PLAN}/prices", data=form).text
     assert "1 subscription becomes dearer" in page
@@ -242,7 +243,7 @@ def test_a_new_price_is_shown_first_then_set_and_announced_once(admin, ayu):
     assert price() == 30_000
     row = fresh(Subscription, Subscription.id == subscription_id)
     assert (row.price, row.next_price, row.next_price_from) == (25_000, 30_000, clock.now() + timedelta(days=30))
-    assert told(ayu.customer_id).count("price_announced") == 1
+    assert told(customer).count("price_announced") == 1
     notes = acts("catalog.price_changed")
     assert [(note.facts["before"], note.facts["after"]) for note in notes] == [({"amount": 25_000}, {"amount": 30_000})]
     assert (

@@ -40,7 +40,10 @@ class Wanted:
 def listing(wanted: Wanted) -> Listing:
     """Plans with their slots, what holds those, and how many wait."""
     return Listing(
-        _plans(wanted), Plan.id, {"app": sa.func.lower(Service.name), "free": _free(), "waiting": _waiting()}, default="app"
+        _plans(wanted),
+        Plan.id,
+        {"app": sa.func.lower(Service.name), "free": _free(), "waiting": _waiting()},
+        default="app",
     )
 
 
