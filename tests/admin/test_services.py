@@ -20,7 +20,7 @@ from tests.books_audit import assert_books_are_clean
 from tests.conftest import run_due_work
 from tests.personas import sign_in
 from tests.queries import counted
-from tests.subscriptions.owned import told
+from tests.subscriptions.line import told as codes
 from tests.subscriptions.shop import buy, credit, plan_of, stock_catalog, templates
 
 pytest_plugins = ["tests.personas"]
@@ -243,7 +243,7 @@ def test_a_new_price_is_shown_first_then_set_and_announced_once(admin, ayu):
     assert price() == 30_000
     row = fresh(Subscription, Subscription.id == subscription_id)
     assert (row.price, row.next_price, row.next_price_from) == (25_000, 30_000, clock.now() + timedelta(days=30))
-    assert told(customer).count("price_announced") == 1
+    assert codes(customer).count("price_announced") == 1
     notes = acts("catalog.price_changed")
     assert [(note.facts["before"], note.facts["after"]) for note in notes] == [({"amount": 25_000}, {"amount": 30_000})]
     assert (
