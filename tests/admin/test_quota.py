@@ -66,6 +66,7 @@ def test_the_list_says_what_holds_the_slots(admin):
     line.join(waiting, plan)
     page = admin.get(f"{BASE}/").text
     assert "2 subscriptions" in page
+    assert "is-invalid" not in page
     assert "Sold out" in page
     with counted() as queries:
         admin.get(f"{BASE}/?state=waited&order=-waiting")

@@ -99,6 +99,7 @@ def test_the_list_is_filtered_sorted_and_a_file(admin):
     assert names_in_list(admin, "?active=no") == []
     assert names_in_list(admin, "?order=-name&category=nonsense") == ["n8n", "Memos", "linkding", "Ghost"]
     assert names_in_list(admin, "?search=%00") == ["Ghost", "linkding", "Memos", "n8n"]
+    assert "is-invalid" not in admin.get(f"{BASE}/").text + admin.get(f"{BASE}/?search=x").text
     with counted() as queries:
         admin.get(f"{BASE}/")
     assert len(queries) <= LIST_MAX

@@ -72,7 +72,7 @@ def make_a_plan(page: Page) -> None:
 
 
 def give_slots(page: Page, total: int) -> None:
-    page.get_by_role("link", name="0 / 4").click()
+    page.get_by_role("link", name="0 / 4", exact=True).click()
     page.get_by_label("Slots of this plan").fill(str(total))
     page.get_by_role("button", name="See what it means").click()
     expect(page.get_by_text("3 new slots")).to_be_visible()

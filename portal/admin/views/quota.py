@@ -44,6 +44,7 @@ class Filters(FilterForm):
     search = StringField(_l("Search"), filters=[sound])
     state = SelectField(
         _l("Slots"),
+        default="",
         choices=[("", _l("Every plan")), ("full", _l("Sold out")), ("waited", _l("Somebody waits"))],
     )
 

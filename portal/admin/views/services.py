@@ -32,8 +32,10 @@ HEADING = ("slug", "name", "category", "sold", "plans", "subscriptions", "slots_
 
 class Filters(FilterForm):
     search = StringField(_l("Search"), filters=[sound])
-    category = SelectField(_l("Category"))
-    active = SelectField(_l("Sold"), choices=[("", _l("Sold or not")), ("yes", _l("Sold")), ("no", _l("Not sold"))])
+    category = SelectField(_l("Category"), default="")
+    active = SelectField(
+        _l("Sold"), default="", choices=[("", _l("Sold or not")), ("yes", _l("Sold")), ("no", _l("Not sold"))]
+    )
 
     def asked(self) -> Wanted:
         active = self.wanted("active")
