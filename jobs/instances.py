@@ -48,10 +48,7 @@ def provision(instance_id: str) -> None:
         if not mine:
             return _wait_for_turn()
         try:
-            manifests = _begin(instance.id)
-            if manifests is not None:
-                cluster.apply(_without_empty_volume(instance, manifests))
-                _record_applied(instance.id, manifests)
+            _apply(instance)
         except UnknownApp:
             _record_refusal(instance.id, "app_unknown")
         except DataMissing:
@@ -60,6 +57,17 @@ def provision(instance_id: str) -> None:
             _record_refusal(instance.id, "quota" if error.over_quota else "refused")
         except ClusterUnavailable as error:
             _record_no_answer(instance.id, error)
+
+
+def _apply(instance: Instance) -> None:
+    try:
+        manifests = _begin(instance.id)
+    except UnknownApp:
+        return _stop_without_template(instance)
+    if manifests is not None:
+        cluster.apply(_without_empty_volume(instance, manifests))
+        _record_applied(instance.id, manifests)
+    return None
 
 
 def check(instance_id: str, roll_out: str) -> None:
@@ -136,6 +144,25 @@ def _without_empty_volume(instance: Instance, manifests: Manifests) -> Manifests
     if any(one["kind"] == "Deployment" and one["spec"]["replicas"] for one in manifests):
         raise DataMissing
     return [one for one in manifests if one["kind"] != "PersistentVolumeClaim"]
+
+
+def _stop_without_template(instance: Instance) -> None:
+    """An app whose template is gone can still be brought to zero, for which nobody has to know how it is set up.
+
+    Raises `UnknownApp` when it should run.
+    """
+    if wanted.replicas_of(instance):
+        raise UnknownApp(slug=instance.service_slug)
+    cluster.scale_to_zero(instance.namespace, instance.name)
+    with transaction() as session:
+        now, found = clock.now(), actions.locked(session, instance.id)
+        if found.fenced_at is not None:
+            outbox.enqueue(session, "instances.clean_up", instance_id=found.id)
+        elif wanted.replicas_of(found):
+            outbox.enqueue(session, "instances.provision", instance_id=found.id)
+        elif found.deadline_at is not None:
+            _queue_check(session, found, now=now)
+        outbox.complete(session, now=now)
 
 
 def _wanted_now(session: Session, instance: Instance) -> Manifests:

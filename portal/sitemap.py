@@ -38,6 +38,10 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.admin.views.search", "/admin/search"),
     ("portal.admin.views.instances", "/admin/instances"),
     ("portal.admin.views.nodes", "/admin/nodes"),
+    ("portal.admin.views.plans", "/admin/services"),  # and the services they belong to
+    ("portal.admin.views.quota", "/admin/quota"),
+    ("portal.admin.views.app_templates", "/admin/app-templates"),
+    ("portal.admin.views.switches", "/admin/switches"),
 ]
 
 COMMANDS: list[str] = [

@@ -16,8 +16,20 @@ from portal.transfers import models as transfers
 from portal.wallet import models as wallet
 
 __all__ = [
-    "accounts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "notices", "outbox",
-    "payments", "subscriptions", "switches", "transfers", "wallet",
-    "accounts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "nodes", "notices",
-    "outbox", "payments", "subscriptions", "switches", "wallet",
+    "accounts",
+    "audit",
+    "books",
+    "catalog",
+    "insights",
+    "instances",
+    "invoices",
+    "job_runs",
+    "nodes",
+    "notices",
+    "outbox",
+    "payments",
+    "subscriptions",
+    "switches",
+    "transfers",
+    "wallet",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0005_money_administration"
-down_revision = "0003_adjustments"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -47,7 +47,7 @@ class Actor:
 
 def changed(
     session: Session,
-    actor: Actor,
+    actor: Actor | None,
     action: str,
     *,
     subject_kind: str,
@@ -57,7 +57,10 @@ def changed(
     after: dict[str, Any] | None = None,
     **facts: Any,
 ) -> None:
-    """`note` of a privileged act: what differs between before and after; values must fit JSON, and be no secrets."""
+    """`note` of a privileged act: what differs between before and after; values must fit JSON, and be no secrets.
+
+    `actor` is None at the operator's console.
+    """
     before, after = before or {}, after or {}
     differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     note(
@@ -65,8 +68,8 @@ def changed(
         action,
         subject_kind=subject_kind,
         subject_id=subject_id,
-        actor_id=actor.user_id,
-        ip_address=actor.ip_address,
+        actor_id=actor.user_id if actor else None,
+        ip_address=actor.ip_address if actor else "",
         now=now,
         before={name: before.get(name) for name in differing},
         after={name: after.get(name) for name in differing},

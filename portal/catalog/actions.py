@@ -1,9 +1,8 @@
-"""The verbs of the catalog: slots, and writing app templates into the tables."""
+"""The verbs of the catalog: slots and prices; `syncing` writes app templates into the tables, `stocking` is what an
+operator edits by hand."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,15 +11,19 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from portal.catalog.app_templates import AppTemplate
-from portal.catalog.app_templates import Category as CategoryTemplate
-from portal.catalog.app_templates import Plan as PlanTemplate
-from portal.catalog.errors import QuotaExceeded, SlotsInUse
-from portal.catalog.models import CatalogSync, Category, Interval, Plan, PlanPrice, PlanType, Service
+from portal.audit import actions as audit
+from portal.audit.actions import Actor
+from portal.catalog.errors import PlanNotSold, QuotaExceeded, SlotsInUse
+from portal.catalog.models import Plan, PlanPrice
+from portal.catalog.syncing import SyncReport, sync
 from portal.core import events
+from portal.core.db import ROW_LOCK
 from portal.core.ids import new_id
 
-TIERS = list(PlanType)
+__all__ = [
+    "SyncReport", "change_price", "change_slots", "free_slot", "set_price", "set_slots", "sync", "take_slot",
+    "withdraw_price",
+]  # fmt: skip
 
 
 def take_slot(session: Session, plan_id: UUID, *, still_sold: bool = True) -> None:
@@ -51,6 +54,28 @@ def set_slots(session: Session, plan_id: UUID, total: int) -> None:
     events.record(session, "slot.freed", plan_id=plan_id)
 
 
+def change_slots(session: Session, plan_id: UUID, total: int, *, actor: Actor | None, now: datetime) -> Plan:
+    """`set_slots` by an operator, written down; the plan's row is locked, so that what was used is what is told.
+
+    Raises `SlotsInUse` with `used`, `PlanNotSold` when there is no such plan. A repeat changes nothing.
+    """
+    plan = session.get(Plan, plan_id, with_for_update=ROW_LOCK, populate_existing=True)
+    if plan is None:
+        raise PlanNotSold
+    if plan.slots_total == total:
+        return plan
+    before = plan.slots_total
+    if plan.slots_used > total:
+        raise SlotsInUse(used=plan.slots_used)
+    set_slots(session, plan_id, total)
+    audit.changed(
+        session, actor, "catalog.slots_changed", subject_kind="plan", subject_id=plan_id, now=now,
+        before={"slots_total": before}, after={"slots_total": total},
+    )  # fmt: skip
+    session.refresh(plan)
+    return plan
+
+
 def _moved_one(session: Session, statement: Any) -> bool:
     return session.execute(statement.execution_options(synchronize_session=False)).rowcount == 1  # type: ignore[attr-defined]
 
@@ -63,117 +88,45 @@ def set_price(session: Session, plan_id: UUID, interval: str, amount: int) -> No
     session.execute(statement.on_conflict_do_update(index_elements=["plan_id", "currency", "interval"], set_=changed))
 
 
-@dataclass
-class SyncReport:
-    """What a sync did, by slug."""
+def change_price(
+    session: Session, plan_id: UUID, interval: str, amount: int, *, actor: Actor | None, now: datetime
+) -> bool:
+    """`set_price` by an operator, written down. False when it is sold at that price already.
 
-    added: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    withdrawn: list[str] = field(default_factory=list)
-
-
-def sync(
-    session: Session, templates: dict[str, AppTemplate], categories: tuple[CategoryTemplate, ...], *, now: datetime
-) -> SyncReport:
-    """Writes app templates into the catalog. A repeat with the same files changes nothing.
-
-    Prices, slots and texts that stand in the catalog belong to the operator after the first sync: a changed file
-    updates what the app *is* (version, texts, tags, icon), adds new plans, and never touches the price, the resources
-    or the slots of a plan that exists. A service whose file is gone is no longer sold; running apps stay.
+    Whoever pays another price is told by `subscriptions.actions.pricing.announce`, which the caller sees to.
     """
-    report = SyncReport()
-    shelves = _sync_categories(session, categories)
-    known = {row.slug: row for row in session.scalars(select(CatalogSync).with_for_update())}
-    for position, (slug, template) in enumerate(sorted(templates.items())):
-        content_hash = _content_hash(template)
-        if slug in known and known[slug].content_hash == content_hash:
-            report.unchanged.append(slug)
-            continue
-        (report.changed if slug in known else report.added).append(slug)
-        _sync_service(session, template, shelves[template.category], position)
-        _remember(session, slug, content_hash, now)
-    report.withdrawn = _withdraw(session, set(known) - set(templates))
-    return report
+    row = _price(session, plan_id, interval)
+    before = row.amount if row is not None and row.active else None
+    if before == amount:
+        return False
+    set_price(session, plan_id, interval, amount)
+    _note_price(session, actor, plan_id, interval, before, amount, now=now)
+    return True
 
 
-def _content_hash(template: AppTemplate) -> str:
-    return hashlib.sha256(template.model_dump_json().encode()).hexdigest()
+def withdraw_price(session: Session, plan_id: UUID, interval: str, *, actor: Actor | None, now: datetime) -> None:
+    """Stops selling a plan by an interval. Who pays that way goes on at their price. A repeat changes nothing."""
+    row = _price(session, plan_id, interval)
+    if row is None or not row.active:
+        return
+    row.active = False
+    session.flush()
+    _note_price(session, actor, plan_id, interval, row.amount, None, now=now)
 
 
-def _sync_categories(session: Session, categories: tuple[CategoryTemplate, ...]) -> dict[str, UUID]:
-    for position, category in enumerate(categories):
-        values = {"slug": category.slug, "name": category.name.model_dump(), "sort_order": position}
-        statement = upsert(Category).values(id=new_id(), **values)
-        session.execute(statement.on_conflict_do_update(index_elements=["slug"], set_=values))
-    return dict(session.execute(select(Category.slug, Category.id)).tuples().all())
+def _price(session: Session, plan_id: UUID, interval: str) -> PlanPrice | None:
+    """The row, behind the plan's lock: two operators at once change it one after the other."""
+    if session.get(Plan, plan_id, with_for_update=ROW_LOCK, populate_existing=True) is None:
+        raise PlanNotSold
+    statement = select(PlanPrice).where(PlanPrice.plan_id == plan_id, PlanPrice.interval == interval)
+    return session.scalar(statement.execution_options(populate_existing=True))
 
 
-def _sync_service(session: Session, template: AppTemplate, category_id: UUID, position: int) -> None:
-    values = {
-        "category_id": category_id,
-        "name": template.name,
-        "description": template.tagline.model_dump(),
-        "long_description": template.description.model_dump(),
-        "icon": f"apps/{template.icon}",
-        "version": template.version,
-        "documentation_url": template.documentation,
-        "tags": list(template.tags),
-        "search_text": _search_text(template),
-        "featured": template.featured,
-        "active": True,
-    }
-    statement = upsert(Service).values(id=new_id(), slug=template.slug, sort_order=position, **values)
-    statement = statement.on_conflict_do_update(index_elements=["slug"], set_=values)
-    service_id = session.scalars(statement.returning(Service.id)).one()
-    for plan in template.plans:
-        _add_plan(session, service_id, plan)
-
-
-def _search_text(template: AppTemplate) -> str:
-    texts = [template.name, template.slug, template.category, *template.tags]
-    for localized in (template.tagline, template.description):
-        texts += [localized.en, localized.id]
-    return " ".join(texts).lower()
-
-
-def _add_plan(session: Session, service_id: UUID, plan: PlanTemplate) -> None:
-    """Adds a plan with its prices; one that exists is left as the operator has it."""
-    values = {
-        "id": new_id(),
-        "service_id": service_id,
-        "plan_type": plan.type,
-        "name": plan.type.title(),
-        "cpu_millicores": plan.cpu_millicores,
-        "memory_mib": plan.memory_mib,
-        "storage_gib": plan.storage_gib,
-        "bandwidth_gib": plan.bandwidth_gib,
-        "setup_fee": plan.setup_fee,
-        "slots_total": plan.slots_total,
-        "slots_used": 0,
-        "max_instances": plan.max_instances,
-        "max_domains": plan.max_domains,
-        "trial_days": plan.trial_days,
-        "features": [feature.model_dump() for feature in plan.features],
-        "popular": plan.popular,
-        "active": True,
-        "sort_order": TIERS.index(PlanType(plan.type)),
-    }
-    statement = upsert(Plan).values(values).on_conflict_do_nothing(index_elements=["service_id", "plan_type"])
-    plan_id = session.scalar(statement.returning(Plan.id))
-    if plan_id is not None:
-        prices = {Interval.MONTHLY: plan.monthly_price, Interval.YEARLY: plan.yearly_price}
-        session.add_all(
-            PlanPrice(plan_id=plan_id, interval=interval, amount=amount) for interval, amount in prices.items()
-        )
-
-
-def _remember(session: Session, slug: str, content_hash: str, now: datetime) -> None:
-    values = {"content_hash": content_hash, "synced_at": now}
-    statement = upsert(CatalogSync).values(slug=slug, **values)
-    session.execute(statement.on_conflict_do_update(index_elements=["slug"], set_=values))
-
-
-def _withdraw(session: Session, slugs: set[str]) -> list[str]:
-    statement = update(Service).where(Service.slug.in_(slugs), Service.active).values(active=False)
-    return sorted(session.scalars(statement.returning(Service.slug)))
+def _note_price(
+    session: Session, actor: Actor | None, plan_id: UUID, interval: str, before: int | None, after: int | None,
+    *, now: datetime,
+) -> None:  # fmt: skip
+    audit.changed(
+        session, actor, "catalog.price_changed", subject_kind="plan", subject_id=plan_id, now=now,
+        before={"amount": before}, after={"amount": after}, interval=interval, amount=after,
+    )  # fmt: skip

@@ -9,12 +9,12 @@ import requests
 from flask.cli import AppGroup
 
 from config import settings
-from portal.audit import actions as audit
 from portal.catalog import actions, queries
 from portal.catalog.errors import PlanNotSold, SlotsInUse
 from portal.catalog.models import Interval, PlanType
 from portal.catalog.registry import image_exists
 from portal.catalog.template_files import load_app_templates, load_categories
+from portal.catalog.templates import app_templates
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.money import format_money, rupiah
@@ -25,9 +25,10 @@ commands = AppGroup("catalog", help="The catalog and its app templates.")
 
 @commands.command("sync")
 def sync() -> None:
-    """Writes portal/catalog/apps/*.yaml into the catalog; prices and slots of plans that exist stay."""
-    templates, categories = load_app_templates(), load_categories()
+    """Writes the app templates in effect into the catalog; prices and slots of plans that exist stay."""
+    categories = load_categories()
     with transaction() as session:
+        templates = app_templates(session)
         report = actions.sync(session, templates, categories, now=clock.now())
     for word in ("added", "changed", "withdrawn"):
         slugs = getattr(report, word)
@@ -43,11 +44,11 @@ def sync() -> None:
 def slots(slug: str, tier: str, total: int) -> None:
     """Sets how many slots a plan has, never fewer than are in use; who waits is offered the new ones at once."""
     with transaction() as session:
-        plan = queries.plan_named(session, slug, tier)
+        plan_id = queries.plan_named(session, slug, tier).id
         try:
-            actions.set_slots(session, plan.id, total)
-        except SlotsInUse:
-            raise click.ClickException(f"{plan.slots_used} slots of {slug} {tier} are in use") from None
+            plan = actions.change_slots(session, plan_id, total, actor=None, now=clock.now())
+        except SlotsInUse as refusal:
+            raise click.ClickException(f"{refusal.details['used']} slots of {slug} {tier} are in use") from None
     click.echo(f"{slug} {tier}: {total} slots, {plan.slots_used} in use")
 
 
@@ -74,11 +75,7 @@ def price(slug: str, tier: str, interval: str, amount: int, yes: bool) -> None:
     if not yes:
         click.confirm("Change it?", abort=True)
     with transaction() as session:
-        actions.set_price(session, plan_id, interval, amount)
-        audit.note(
-            session, "catalog.price_changed", subject_kind="plan", subject_id=plan_id, now=clock.now(),
-            interval=interval, amount=amount,
-        )  # fmt: skip
+        actions.change_price(session, plan_id, interval, amount, actor=None, now=clock.now())
     told, started_at = 0, clock.now()
     while True:
         with transaction() as session:

@@ -25,3 +25,35 @@ class PlanNotSold(NotFound):
 class ServiceNotFound(NotFound):
     code = "SERVICE_NOT_FOUND"
     message = _l("There is no such app in the catalog.")
+
+
+class TemplateNotFound(NotFound):
+    code = "TEMPLATE_NOT_FOUND"
+    message = _l("There is no such app template, or no such version of it.")
+
+
+class NoTemplateLeft(Conflict):
+    code = "NO_TEMPLATE_LEFT"
+    message = _l("There is no file to go back to: its apps could not be looked after any more. Nothing was changed.")
+
+
+class AlreadyThere(Conflict):
+    code = "ALREADY_THERE"
+    message = _l("This exists already. Nothing was changed.")
+
+
+class CategoryInUse(Conflict):
+    code = "CATEGORY_IN_USE"
+    message = _l("Services or app templates stand in this category. Nothing was changed. Move them first.")
+
+
+class NothingToSell(Conflict):
+    code = "NOTHING_TO_SELL"
+    message = _l("It has no plan that is sold and has a price, or no app template. Nothing was changed.")
+
+
+class PlanTooSmall(Conflict):
+    """`resource`, `offered` and `needed` say what the app cannot run with."""
+
+    code = "PLAN_TOO_SMALL"
+    message = _l("The app does not run with so little: its template says what it needs. Nothing was changed.")

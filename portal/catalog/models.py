@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -55,6 +55,7 @@ class Service(Identified, Base):
     featured: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     sort_order: Mapped[int] = mapped_column(default=0)
+    edited_at: Mapped[datetime | None]  # since then its texts, tags and shelf are the operator's, not its file's
 
     category: Mapped[Category] = relationship(lazy="raise")
     plans: Mapped[list[Plan]] = relationship(back_populates="service", lazy="raise", order_by="Plan.sort_order")
@@ -128,3 +129,21 @@ class CatalogSync(Base):
     slug: Mapped[str] = mapped_column(String(60), primary_key=True)
     content_hash: Mapped[str] = mapped_column(String(64))
     synced_at: Mapped[datetime]
+
+
+class AppTemplateVersion(Identified, Base):
+    """An app template as an operator wrote it. While one of a slug is active it stands in the place of the file."""
+
+    __tablename__ = "app_template_version"
+    __table_args__ = (
+        UniqueConstraint("slug", "number"),
+        Index("uq_app_template_version_active", "slug", unique=True, postgresql_where=text("active")),
+    )
+
+    slug: Mapped[str] = mapped_column(String(32))
+    number: Mapped[int]  # counts from 1 within a slug
+    text: Mapped[str] = mapped_column(Text)  # YAML, as it was checked
+    comment: Mapped[str] = mapped_column(String(300), default="")
+    written_by: Mapped[UUID | None]  # no foreign key: it outlives accounts
+    written_at: Mapped[datetime]
+    active: Mapped[bool] = mapped_column(default=False)

@@ -13,6 +13,7 @@ from portal.catalog.template_checks import Location, findings
 
 APPS_DIRECTORY = Path(__file__).parent / "apps"
 CATEGORIES_FILE = "_categories.yaml"
+DEPTH_MAX = 20
 
 Model = TypeVar("Model")
 
@@ -58,7 +59,7 @@ def load_app_templates(directory: Path = APPS_DIRECTORY) -> dict[str, AppTemplat
 
 def load_categories(directory: Path = APPS_DIRECTORY) -> tuple[Category, ...]:
     """The catalog's shelves, in the order in which they are shown."""
-    document = _Document(directory / CATEGORIES_FILE)
+    document = _Document(CATEGORIES_FILE, (directory / CATEGORIES_FILE).read_text(encoding="utf-8"))
     return document.validated(TypeAdapter(tuple[Category, ...]))
 
 
@@ -67,10 +68,15 @@ def check_file(path: Path, categories: set[str] | None = None) -> AppTemplate:
 
     The category is compared with `categories` when given. A file that cannot be read at all is an OSError.
     """
-    document = _Document(path)
+    return check_text(path.read_text(encoding="utf-8"), slug=path.stem, categories=categories)
+
+
+def check_text(text: str, *, slug: str, categories: set[str] | None = None) -> AppTemplate:
+    """The template of that slug that a text describes, or InvalidTemplate with every problem of the text."""
+    document = _Document(f"{slug}.yaml", text)
     template: AppTemplate = document.validated(TypeAdapter(AppTemplate))
     problems = [document.problem(at, message) for at, message in findings(template)]
-    if template.slug != path.stem:
+    if template.slug != slug:
         problems.append(document.problem(("slug",), f"slug {template.slug} differs from the file's name"))
     if categories is not None and template.category not in categories:
         problems.append(document.problem(("category",), f"category {template.category} is not in {CATEGORIES_FILE}"))
@@ -82,18 +88,31 @@ def check_file(path: Path, categories: set[str] | None = None) -> AppTemplate:
 class _Document:
     """A YAML file with the line of every key; a repeated key is an error, as YAML itself demands."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.name
-        text = path.read_text(encoding="utf-8")
+    def __init__(self, file: str, text: str) -> None:
+        self._file = file
         try:
+            self._refuse_what_explodes(text)
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
             self._data = yaml.safe_load(text)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise InvalidTemplate([Problem(self._file, line, str(error.problem))]) from error
+        except (yaml.YAMLError, ValueError) as error:  # a control character; a date or a number that is none
+            problems = getattr(error, "problems", None) or [Problem(self._file, 1, str(error).splitlines()[0])]
+            raise InvalidTemplate(problems) from error
         repeated = [Problem(self._file, line, f"key {key} is repeated") for key, line in _repeated_keys(self._root)]
         if repeated:
             raise InvalidTemplate(repeated)
+
+    def _refuse_what_explodes(self, text: str) -> None:
+        """A few aliases of aliases, or a thousand brackets, are more than any reader of the tree can take."""
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            wrong = "aliases are not taken" if isinstance(event, yaml.AliasEvent) else ""
+            if wrong or depth > DEPTH_MAX:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise InvalidTemplate([Problem(self._file, line, wrong or "nested too deeply")])
 
     def validated(self, adapter: TypeAdapter[Model]) -> Model:
         try:

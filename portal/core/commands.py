@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 from flask.cli import AppGroup
 
+from portal.audit import switching
 from portal.core import clock, job_runs, outbox, schedules, switches
 from portal.core.db import db, transaction
 from portal.core.job_runs import JobRun
@@ -25,7 +26,7 @@ job_commands = AppGroup("jobs", help="Periodic work: what ran, what runs next, w
 def set_switch(name: str, text: str) -> None:
     """Turns NAME on with TEXT (the banner's words, or a reason), or off without."""
     with transaction() as session:
-        switches.set_value(session, Switch(name), text, now=clock.now())
+        switching.turn(session, Switch(name), text, actor=None, now=clock.now())
     click.echo(f"{name} is {'on: ' + text if text else 'off'}")
 
 

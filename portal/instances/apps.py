@@ -1,22 +1,16 @@
-"""The app templates as this process knows them: read once, checked at load."""
+"""The app templates as instances need them: those in effect now."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from portal.catalog.app_templates import AppTemplate
-from portal.catalog.template_files import load_app_templates
+from portal.catalog.templates import app_templates
+from portal.core.db import db
 from portal.instances.errors import UnknownApp
 
 
 def app_template(slug: str) -> AppTemplate:
-    """The template of a service; raises `UnknownApp` when its file is gone."""
+    """The template of a service; raises `UnknownApp` when there is none any more."""
     try:
-        return _templates()[slug]
+        return app_templates(db.session())[slug]
     except KeyError:
         raise UnknownApp(slug=slug) from None
-
-
-@lru_cache(maxsize=1)
-def _templates() -> dict[str, AppTemplate]:
-    return load_app_templates()

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from portal.provisioning.connection import APPLY, Connection, connection
+from portal.provisioning.connection import APPLY, MERGE, Connection, connection
 from portal.provisioning.errors import ClusterUnavailable, Missing, Refused
 from portal.provisioning.manifests import (
     FIELD_MANAGER,
@@ -60,6 +60,15 @@ def apply(manifests: Iterable[Manifest]) -> None:
     link = connection()
     for manifest in manifests:
         _apply_one(link, manifest)
+
+
+def scale_to_zero(namespace: str, name: str) -> None:
+    """Stops a Deployment as it is, for an app that nobody can describe any more; one that is not there has stopped."""
+    path, query = _path(KINDS["Deployment"], namespace, name), {"fieldManager": FIELD_MANAGER}
+    try:
+        connection().call("PATCH", path, query=query, body={"spec": {"replicas": 0}}, content_type=MERGE)
+    except Missing:
+        log.info("cluster.nothing_to_stop", namespace=namespace, name=name)
 
 
 def observe(namespace: str, name: str, instance_id: UUID) -> Snapshot:

@@ -27,6 +27,7 @@ from portal.provisioning.errors import ClusterForbids, ClusterUnavailable, Missi
 log = structlog.get_logger()
 
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 CONNECT_TIMEOUT_S = 3.05
 PASSING_CAUSES = {"NamespaceTerminating"}
 MISSING_RIGHT = 'forbidden: User "'

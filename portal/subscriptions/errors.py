@@ -112,6 +112,11 @@ class WaitlistEntryNotFound(NotFound):
     message = _l("You have no such place in a queue.")
 
 
+class NothingToOffer(Conflict):
+    code = "NOTHING_TO_OFFER"
+    message = _l("Nobody waits for this plan, or no slot of it is free. Nothing was changed.")
+
+
 class SlotIsFree(Conflict):
     code = "SLOT_IS_FREE"
     message = _l("A slot of this plan is free: you need not wait. Nothing was changed.")

@@ -15,6 +15,8 @@ WORDS: dict[str, Any] = {
     "Not a valid date value.": _l("This is not a date we can read. Write it like 2026-12-31."),
     "Field cannot be longer than %(max)d character.": _l("Use at most %(max)d characters."),
     "Field cannot be longer than %(max)d characters.": _l("Use at most %(max)d characters."),
+    "Not a valid integer value.": _l("Write a whole number."),
+    "Number must be between %(min)s and %(max)s.": _l("Write a number from %(min)s to %(max)s."),
     "Invalid input.": _l("This does not look right. Check it and try again."),
 }
 """WTForms' sentence to ours. It ships no Indonesian, and speaks of fields where we speak to people."""

@@ -14,6 +14,8 @@ from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from config import settings
+from portal.core import switches
+from portal.core.db import db
 from portal.core.errors import Forbidden, NotFound, NotWhileViewing, ViewingChangesNothing
 from portal.web import htmx
 
@@ -56,6 +58,12 @@ gateway = access(Access.GATEWAY)
 operator = access(Access.OPERATOR)
 
 
+def even_when_read_only(view: View) -> View:
+    """Marks a write that stays open to everybody while the portal is read-only: the doors that lead in and out."""
+    view.even_when_read_only = True  # type: ignore[attr-defined]
+    return view
+
+
 def declared(app: Flask, endpoint: str) -> Access | None:
     """What the view behind `endpoint` declares."""
     if endpoint == "static":
@@ -69,6 +77,8 @@ def enforce() -> Response | None:
         return None
     level = declared(current_app, request.endpoint)
     assert level is not None, f"{request.endpoint} declares no access"
+    if level not in (Access.GATEWAY, Access.OPERATOR):
+        _refuse_writes_when_read_only(request.endpoint)
     if level in (Access.ANYONE, Access.GATEWAY, Access.OPERATOR):
         return None
     if level is Access.VISITOR:
@@ -88,6 +98,14 @@ def enforce() -> Response | None:
 
 def _lacks_second_factor() -> bool:
     return bool(settings().administrators_need_second_factor) and not current_user.has_second_factor
+
+
+def _refuse_writes_when_read_only(endpoint: str) -> None:
+    """Raises `HeldBack` for what changes anything, whoever asks: administrators alone go on."""
+    if request.method in READS or getattr(current_app.view_functions[endpoint], "even_when_read_only", False):
+        return
+    if not getattr(current_user, "is_administrator", False):
+        switches.refuse_when_on(db.session(), switches.Switch.READ_ONLY)
 
 
 def _second_factor_first() -> Response:

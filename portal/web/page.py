@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, g, request, url_for
@@ -11,7 +12,10 @@ from flask_login import current_user
 from config import settings
 from portal.core import clock, switches
 from portal.core.db import db
+from portal.core.switches import Switch
 from portal.web.languages import LANGUAGES
+
+HOLDING_BACK = (Switch.READ_ONLY, Switch.NO_TOP_UPS, Switch.NO_PROVISIONING)
 
 
 def register(app: Flask) -> None:
@@ -27,6 +31,7 @@ def frame() -> dict[str, Any]:
         "languages": LANGUAGES,
         "now": clock.now(),
         "banner": banner,
+        "held_back": held_back,
         "chip": chip,
         "same_page_in": same_page_in,
     }
@@ -34,9 +39,19 @@ def frame() -> dict[str, Any]:
 
 def banner() -> str:
     """The operator's incident banner; empty when there is none."""
-    if "banner" not in g:
-        g.banner = switches.value(db.session(), switches.Switch.BANNER)
-    return g.banner
+    return _switches().get(Switch.BANNER, "")
+
+
+def held_back() -> list[Switch]:
+    """The switches that hold customers back right now, the gravest alone when it holds back everything."""
+    on = [switch for switch in HOLDING_BACK if _switches().get(switch)]
+    return on[:1] if Switch.READ_ONLY in on else on
+
+
+def _switches() -> Mapping[str, str]:
+    if "switches" not in g:
+        g.switches = switches.values(db.session())
+    return g.switches
 
 
 def chip() -> Any:

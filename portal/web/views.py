@@ -52,11 +52,12 @@ def help() -> Response:
 @anyone
 def status() -> Response:
     """What works, by the operational switches, and the operator's own words."""
-    session = db.session()
+    on, read_only = switches.values(db.session()), switches.Switch.READ_ONLY
     parts = [
         (_("Portal and sign-in"), True),
-        (_("Top-ups"), not switches.value(session, switches.Switch.NO_TOP_UPS)),
-        (_("Setting up new apps"), not switches.value(session, switches.Switch.NO_PROVISIONING)),
+        (_("Top-ups"), not {switches.Switch.NO_TOP_UPS, read_only} & on.keys()),
+        (_("Setting up new apps"), not {switches.Switch.NO_PROVISIONING, read_only} & on.keys()),
+        (_("Changing anything else"), read_only not in on),
     ]
     return htmx.render("web/status.html", parts=parts)
 

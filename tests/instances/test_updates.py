@@ -40,7 +40,7 @@ def edit(monkeypatch):
     """As if the operator had installed another version of an app's file."""
 
     def edit(template):
-        monkeypatch.setattr(apps, "_templates", lambda: SHIPPED | {template.slug: template})
+        monkeypatch.setattr(apps, "app_templates", lambda _session: SHIPPED | {template.slug: template})
 
     return edit
 

@@ -17,12 +17,13 @@ from portal.accounts.views.signing_in import open_session
 from portal.core import clock
 from portal.core.db import transaction
 from portal.web import htmx, limits
-from portal.web.guards import visitor
+from portal.web.guards import even_when_read_only, visitor
 from portal.web.limits import limiter
 
 
 @blueprint.route("/sign-in/code", methods=["GET", "POST"])
 @visitor
+@even_when_read_only
 @limiter.limit(limits.SIGN_IN, methods=["POST"])
 @guessed_codes_half_way
 def sign_in_code() -> Response:

@@ -19,12 +19,13 @@ from portal.accounts.views.counting import by_account
 from portal.core import clock
 from portal.core.db import transaction
 from portal.web import htmx, limits
-from portal.web.guards import anyone, visitor
+from portal.web.guards import anyone, even_when_read_only, visitor
 from portal.web.limits import limiter
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
 @visitor
+@even_when_read_only
 @limiter.limit(limits.SIGN_IN, methods=["POST"])
 @limiter.limit(limits.SIGN_IN_FAILED, methods=["POST"], deduct_when=limits.only_failures)
 @limiter.limit(
@@ -85,6 +86,7 @@ def open_session(session: Session, user: User, *, remember: bool, now: datetime)
 
 @blueprint.post("/sign-out")
 @anyone
+@even_when_read_only
 def sign_out() -> Response:
     """Ends this session. Signed out already: the same answer."""
     if current_user.is_authenticated:

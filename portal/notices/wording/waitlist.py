@@ -65,6 +65,16 @@ WAITLIST: dict[str, Wording] = {
         CATALOG,
         {**ENTRY, "reason": "PRICE_CHANGED", "amount": 25_000},
     ),
+    "waitlist_removed": Wording(
+        _l("You no longer wait for %(app)s %(plan)s"),
+        [
+            _l("We took you out of the queue. The reason: %(why)s"),
+            GIVEN_BACK,
+            _l("Nothing was charged. You can join again at any time, or write to us."),
+        ],
+        CATALOG,
+        {**ENTRY, "why": "This plan is being replaced by a larger one.", "amount": 25_000},
+    ),
     "waitlist_hold_used": Wording(
         _l("What was set aside for %(app)s %(plan)s paid what you owed"),
         [

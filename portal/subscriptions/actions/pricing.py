@@ -22,7 +22,7 @@ BATCH = 500
 
 def concerned(session: Session, plan_id: UUID, interval: str, new_price: int) -> int:
     """How many running subscriptions a new price would reach."""
-    return session.scalar(select(func.count()).where(_not_there_yet(plan_id, interval, new_price))) or 0
+    return session.scalar(select(func.count()).where(not_there_yet(plan_id, interval, new_price))) or 0
 
 
 def announce(
@@ -31,7 +31,7 @@ def announce(
     """Announces the price to up to `limit` running subscriptions that do not know it yet, and tells their customers;
     returns to how many. 0: all know it. Call it, a transaction each, until then; a repeat tells nobody twice.
     """
-    return _announce(session, _not_there_yet(plan_id, interval, new_price), new_price, now=now, limit=limit)
+    return _announce(session, not_there_yet(plan_id, interval, new_price), new_price, now=now, limit=limit)
 
 
 def catch_up(session: Session, subscription: Subscription, *, now: datetime) -> None:
@@ -44,7 +44,7 @@ def catch_up(session: Session, subscription: Subscription, *, now: datetime) -> 
     )
     price = session.scalar(statement.with_for_update(read=True))
     if price is not None:
-        missed = _not_there_yet(subscription.plan_id, subscription.interval, price)
+        missed = not_there_yet(subscription.plan_id, subscription.interval, price)
         _announce(session, and_(Subscription.id == subscription.id, missed), price, now=now, limit=1)
 
 
@@ -64,7 +64,8 @@ def _announce(session: Session, to: ColumnElement[bool], new_price: int, *, now:
     return len(found)
 
 
-def _not_there_yet(plan_id: UUID, interval: str, new_price: int) -> ColumnElement[bool]:
+def not_there_yet(plan_id: UUID, interval: str, new_price: int) -> ColumnElement[bool]:
+    """Which running subscriptions pay another price, and are on their way to another."""
     return and_(
         Subscription.plan_id == plan_id,
         Subscription.interval == interval,

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from config import settings
 from portal.accounts.models import Customer
+from portal.audit import actions as audit
+from portal.audit.actions import Actor
 from portal.catalog import actions as catalog
 from portal.catalog.errors import PlanNotSold, QuotaExceeded
 from portal.catalog.models import Plan
@@ -27,7 +29,13 @@ from portal.subscriptions import queues, rules
 from portal.subscriptions.actions import slots
 from portal.subscriptions.actions.quoting import leads_up
 from portal.subscriptions.actions.subscribing import Purchase, live_subscription, sold_plan, subscribe
-from portal.subscriptions.errors import DuplicateSubscription, PriceChanged, SlotIsFree, WaitlistEntryNotFound
+from portal.subscriptions.errors import (
+    DuplicateSubscription,
+    NothingToOffer,
+    PriceChanged,
+    SlotIsFree,
+    WaitlistEntryNotFound,
+)
 from portal.subscriptions.models import (
     IN_LINE,
     IntentStatus,
@@ -140,6 +148,43 @@ def leave(session: Session, entry_id: UUID, customer_id: UUID, *, now: datetime)
         raise WaitlistEntryNotFound
     if entry.open:
         _end(session, entry, WaitlistStatus.LEFT, now=now)
+    return entry
+
+
+def remove(session: Session, entry_id: UUID, *, reason: str, actor: Actor, now: datetime) -> WaitlistEntry:
+    """An operator takes somebody out of a queue, or an offer back, and the customer is told why. What was set aside
+    comes back, a slot that was held goes to the next in line. A repeat changes nothing. Raises `WaitlistEntryNotFound`.
+    """
+    customer_id = session.scalar(select(WaitlistEntry.customer_id).where(WaitlistEntry.id == entry_id))
+    if customer_id is None:
+        raise WaitlistEntryNotFound
+    _lock_customer(session, customer_id)
+    entry = session.get_one(WaitlistEntry, entry_id, with_for_update=ROW_LOCK, populate_existing=True)
+    if not entry.open:
+        return entry
+    before, amount = entry.status, entry.held
+    _end(session, entry, WaitlistStatus.LEFT, now=now)
+    entry.failure_code = "REMOVED"
+    _tell(session, entry, "waitlist_removed", {"why": reason, "amount": amount}, now=now)
+    audit.changed(
+        session, actor, "waitlist.removed", subject_kind="waitlist_entry", subject_id=entry_id, now=now,
+        before={"status": before}, after={"status": entry.status}, reason=reason,
+    )  # fmt: skip
+    return entry
+
+
+def offer_now(session: Session, plan_id: UUID, *, actor: Actor, now: datetime) -> WaitlistEntry:
+    """What the job does by itself within minutes, at an operator's word: deals with the first in line, in its order.
+
+    Raises `NothingToOffer` when nobody waits or no slot is free, `HeldBack` while launches are held back.
+    """
+    entry = offer_next(session, plan_id, now=now)
+    if entry is None:
+        raise NothingToOffer
+    audit.changed(
+        session, actor, "waitlist.offered", subject_kind="waitlist_entry", subject_id=entry.id, now=now,
+        after={"status": entry.status},
+    )  # fmt: skip
     return entry
 
 

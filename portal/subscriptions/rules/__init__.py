@@ -8,6 +8,7 @@ from portal.subscriptions.rules.waitlist import (
     Serving,
     line_order,
     may_hold_another,
+    offered_with,
     serving,
     slots_for_sale,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "may_add_instance",
     "may_hold_another",
     "obstacle",
+    "offered_with",
     "period_end",
     "runway",
     "serving",

@@ -21,6 +21,11 @@ def slots_for_sale(free: int, *, ahead: int, held: bool = False) -> int:
     return 0 if ahead else max(free, 0)
 
 
+def offered_with(total: int, *, used: int, waiting: int) -> int:
+    """How many in line are served or offered a slot when a plan has `total` of them, `used` taken."""
+    return min(max(total - used, 0), waiting)
+
+
 def line_order(*, resumes: bool, joined_at: datetime, entry_id: UUID) -> tuple[bool, datetime, UUID]:
     """Who is served first: those whose suspended app waits for its slot, then whoever joined first."""
     return not resumes, joined_at, entry_id
