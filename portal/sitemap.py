@@ -23,6 +23,9 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.notices.views.samples", "/dev"),  # not in production
     ("portal.admin.views.home", "/admin"),
     ("portal.admin.views.users", "/admin/users"),
+    ("portal.admin.views.jobs", "/admin/jobs"),
+    ("portal.admin.views.audit", "/admin/audit"),
+    ("portal.admin.views.alerts", "/admin/alerts"),
 ]
 
 COMMANDS: list[str] = [

@@ -1,6 +1,7 @@
 """Imports every table, for migrations and for tests that look at the whole schema."""
 
 from portal.accounts import models as accounts
+from portal.alerts import models as alerts
 from portal.audit import models as audit
 from portal.books import models as books
 from portal.catalog import models as catalog
@@ -14,6 +15,6 @@ from portal.subscriptions import models as subscriptions
 from portal.wallet import models as wallet
 
 __all__ = [
-    "accounts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "notices", "outbox",
-    "payments", "subscriptions", "switches", "wallet",
+    "accounts", "alerts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "notices",
+    "outbox", "payments", "subscriptions", "switches", "wallet",
 ]  # fmt: skip

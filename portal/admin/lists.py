@@ -40,7 +40,11 @@ def answer(
         rows = listings.every_row(db.session(), listing, order=asked.get("order", ""))
         return spreadsheets.download(folder.replace("_", "-"), heading, rows, cells)
     found = listings.page(
-        db.session(), listing, order=asked.get("order", ""), after=asked.get("after", ""), before=asked.get("before", "")
+        db.session(),
+        listing,
+        order=asked.get("order", ""),
+        after=asked.get("after", ""),
+        before=asked.get("before", ""),
     )
     return htmx.render(
         f"admin/{folder}/listing.html", partial=f"admin/{folder}/_listing.html",

@@ -7,6 +7,7 @@ to do.
 from __future__ import annotations
 
 from portal.notices.wording.account import ACCOUNT
+from portal.notices.wording.alerts import LETTERS
 from portal.notices.wording.apps import APPS
 from portal.notices.wording.cancellations import CANCELLATIONS
 from portal.notices.wording.documents import DOCUMENTS
@@ -32,6 +33,7 @@ WORDINGS: dict[str, Wording] = {
     **WAITLIST,
     **RENEWALS,
     **REPORTS,
+    **LETTERS,
 }
 
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from flask_babel import lazy_gettext as _l
 
+from portal.notices.wording.alerts import LETTERS
+
 
 class Category(StrEnum):
     """What a mail is about, as people choose among them. Notices in the portal are for everybody."""
@@ -29,12 +31,7 @@ OTHERS: dict[Category, frozenset[str]] = {
             "auto_renew_on", "cancellation_undone",
         }
     ),
-    Category.OPERATOR: frozenset(
-        {
-            "books_audited", "books_differ", "daily_summary", "monthly_report", "apps_silent", "apps_answer_again",
-            "cluster_drift",
-        }
-    ),
+    Category.OPERATOR: frozenset({"books_audited", "books_differ", "daily_summary", "monthly_report", *LETTERS}),
 }  # fmt: skip
 """Every code that is not ACCOUNT: what nobody sorted is mailed to everybody."""
 
