@@ -80,12 +80,20 @@ def _see(session: Session, row: Alert, signal: Signal, now: datetime, tally: Tal
             row.opened_at = now
             tally.opened += 1
             _tell(session, row, now, tally)
-    elif set(signal.about) - known and row.told_at is not None and now - row.told_at >= rules.TELL_MORE_AFTER:
+    elif _is_news(row, set(signal.about) - known, now):
         row.about = list(signal.about)
         row.acknowledged_at = row.acknowledged_by = None
         _tell(session, row, now, tally)
     else:
         row.about = [one for one in signal.about if one in known]  # the rest is told when its time has come
+
+
+def _is_news(row: Alert, more: set[str], now: datetime) -> bool:
+    """More of an open alert, at most hourly; or a day in which nobody took it on."""
+    since = now - (row.told_at or row.first_seen_at)
+    return (bool(more) and since >= rules.TELL_MORE_AFTER) or (
+        row.acknowledged_at is None and since >= rules.REMIND_AFTER
+    )
 
 
 def _take_over(row: Alert, signal: Signal, now: datetime) -> None:

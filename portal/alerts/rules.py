@@ -30,6 +30,8 @@ RETURN_WITHIN = timedelta(minutes=30)
 """What comes back this soon is the same alert."""
 TELL_MORE_AFTER = timedelta(hours=1)
 """More of what is open is told no sooner than this after the last telling."""
+REMIND_AFTER = timedelta(days=1)
+"""What nobody takes on is told again this often."""
 NAMED_MAX = 10
 
 

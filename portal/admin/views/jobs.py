@@ -63,7 +63,7 @@ def _of_redis() -> dict[str, Any]:
         return {"queues": None, "workers": None}
 
 
-@blueprint.get("/work")
+@blueprint.get("/outbox")
 @administrator
 def listing() -> Response:
     """Queued work, newest first."""
@@ -90,7 +90,7 @@ def _retry(session: Session, message_id: UUID) -> None:
 ACTS = {"retry": (_l("Try again"), _retry)}
 
 
-@blueprint.post("/work/bulk")
+@blueprint.post("/outbox/bulk")
 @administrator
 def act_on_many() -> Response:
     """Shows what an act would do to the ticked work; does it once that is confirmed."""
@@ -112,7 +112,7 @@ def act_on_many() -> Response:
     return htmx.leave_for(back)
 
 
-@blueprint.get("/work/<uuid:message_id>")
+@blueprint.get("/outbox/<uuid:message_id>")
 @administrator
 def show(message_id: UUID) -> Response:
     """One piece of work: what it is, why it failed, and what can be done."""
@@ -123,7 +123,7 @@ def show(message_id: UUID) -> Response:
     return htmx.render("admin/jobs/work.html", message=message, state=state, State=State)
 
 
-@blueprint.post("/work/<uuid:message_id>/retry")
+@blueprint.post("/outbox/<uuid:message_id>/retry")
 @administrator
 def retry(message_id: UUID) -> Response:
     """Another set of attempts, now."""
@@ -133,7 +133,7 @@ def retry(message_id: UUID) -> Response:
     return htmx.leave_for(url_for("admin_jobs.show", message_id=message_id))
 
 
-@blueprint.post("/work/<uuid:message_id>/give-up")
+@blueprint.post("/outbox/<uuid:message_id>/give-up")
 @administrator
 def give_up(message_id: UUID) -> Response:
     """No more tries, with the reason that was typed."""
