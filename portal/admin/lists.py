@@ -27,7 +27,8 @@ class FilterForm(PortalForm):
     def wanted(self, name: str) -> Any:
         """What was asked for; None when nothing was, or nothing that makes sense."""
         self.validate()
-        return None if self[name].errors else (self[name].data or None)
+        asked = self[name].data
+        return None if self[name].errors or (isinstance(asked, str) and "\0" in asked) else (asked or None)
 
 
 def answer(

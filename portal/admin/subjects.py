@@ -7,6 +7,8 @@ from typing import Any
 from flask import current_app, url_for
 from werkzeug.routing import BuildError
 
+from portal.core.ids import parse_id
+
 PAGES = {
     "user": "admin_users.show",
     "customer": "admin_users.show_customer",
@@ -26,10 +28,16 @@ PAGES = {
 }
 
 
+BY_NAME = ("schedule", "node")
+"""Kinds whose pages are found by a name; the others by an id alone."""
+
+
 def address_of(kind: str, identity: str) -> str | None:
     """Where a subject is shown; None for what has no page. The page takes the id as its only argument."""
     endpoint = PAGES.get(kind)
     if endpoint is None or endpoint not in current_app.view_functions:
+        return None
+    if kind not in BY_NAME and parse_id(identity) is None:
         return None
     names = {name for rule in current_app.url_map.iter_rules(endpoint) for name in rule.arguments}
     if len(names) != 1:

@@ -42,7 +42,7 @@ def give_up(session: Session, message_id: UUID, *, reason: str, actor: Actor, no
 
     Raises `NotFound`, `ReasonMissing`, and `Conflict` while a worker is at it.
     """
-    reason = reason.strip()[:REASON_MAX]
+    reason = reason.replace("\0", "").strip()[:REASON_MAX]
     if not reason:
         raise ReasonMissing
     message = _unfinished(session, message_id, now)
