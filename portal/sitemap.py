@@ -31,6 +31,7 @@ SITEMAP: list[tuple[str, str]] = [
 COMMANDS: list[str] = [
     "portal.catalog.commands",
     "portal.books.commands",
+    "portal.books.commands:backup_commands",
     "portal.accounts.commands",
     "portal.core.commands",
     "portal.core.commands:outbox_commands",

@@ -194,7 +194,7 @@ class Receiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the library's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.got.append((dict(self.headers), body))
                 self.send_response(receiver.status)
@@ -210,7 +210,7 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-SECRET = "a-secret-of-sixteen-or-more"  # noqa: S105 - of this test
+SECRET = "a-secret-of-sixteen-or-more"
 
 
 @pytest.fixture
