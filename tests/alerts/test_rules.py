@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +61,11 @@ def test_what_is_told_and_what_is_not(facts: dict[str, Any], expected: list[str]
 
 def test_every_code_has_words_and_every_word_a_code() -> None:
     assert set(ALERTS) == {*rules.CODES, *rules.REPORTED}
+
+
+def test_every_code_has_its_story() -> None:
+    story = (Path(__file__).resolve().parents[2] / "docs" / "alerts.md").read_text()
+    assert set(re.findall(r"^## ([a-z]+_[a-z_]+)$", story, re.MULTILINE)) == set(ALERTS)
 
 
 def test_words_get_the_figures_they_need() -> None:
