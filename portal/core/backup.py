@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import URL
@@ -26,6 +27,12 @@ from portal.core import crypto
 CHUNK_BYTES = 1 << 20
 SERVER_PACKAGES = ("pginstall18", "pginstall")
 """Where the wheel of the development engines keeps the programs of PostgreSQL 18 and of the version before."""
+
+BY_QUERY = {
+    "PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "dbname",
+    "PGSSLMODE": "sslmode", "PGSSLROOTCERT": "sslrootcert", "PGSSLCERT": "sslcert", "PGSSLKEY": "sslkey",
+}  # fmt: skip
+"""Environment variables of libpq, and how an address names the same."""
 
 
 class BackupRefused(Exception):
@@ -76,7 +83,7 @@ def restore(engine: Engine, file: Path) -> Note | None:
         raise BackupRefused(f"the database is not empty ({len(there)} tables): restore into a new one")
     program = program_for("pg_restore", major)
     options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
-    _run([program, *options, f"--dbname={engine.url.database}", str(file)], engine.url)
+    _run([program, *options, f"--dbname={_environment(engine.url)['PGDATABASE']}", str(file)], engine.url)
     return note
 
 
@@ -172,12 +179,14 @@ def _run(command: list[str], url: URL) -> None:
 
 
 def _environment(url: URL) -> dict[str, str]:
-    host = url.host or url.query.get("host")
-    values = {
-        "PGHOST": host, "PGPORT": url.port, "PGUSER": url.username, "PGPASSWORD": url.password,
-        "PGDATABASE": url.database, "PGSSLMODE": url.query.get("sslmode"),
-        "PGSSLROOTCERT": url.query.get("sslrootcert"),
-    }  # fmt: skip
+    """The address as libpq reads it from its environment; what stands behind the `?` counts when nothing stands before.
+
+    Source: PostgreSQL manual, 34.15, environment variables.
+    """
+    said = {"PGHOST": url.host, "PGPORT": url.port, "PGUSER": url.username, "PGPASSWORD": url.password}
+    values: dict[str, Any] = {**said, "PGDATABASE": url.database}
+    for variable, name in BY_QUERY.items():
+        values[variable] = values.get(variable) or url.query.get(name)
     return {name: str(value) for name, value in values.items() if value}
 
 

@@ -134,6 +134,8 @@ def test_the_password_is_no_argument(portal: Flask) -> None:
         "PGHOST": "db.example", "PGPORT": "6543", "PGUSER": "ayu", "PGPASSWORD": "secret", "PGDATABASE": "minispod",
         "PGSSLMODE": "require",
     }  # fmt: skip
+    socket = sa.make_url("postgresql+psycopg:///minispod?host=/run/pg&user=postgres")
+    assert backup._environment(socket) == {"PGHOST": "/run/pg", "PGUSER": "postgres", "PGDATABASE": "minispod"}
 
 
 def test_keys_that_are_not_here_are_named(portal: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
