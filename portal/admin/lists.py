@@ -8,6 +8,7 @@ from typing import Any
 from flask import request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
+from wtforms import SelectField
 
 from portal.core.db import db
 from portal.web import htmx, listings, spreadsheets
@@ -23,6 +24,12 @@ class FilterForm(PortalForm):
 
     class Meta(PortalForm.Meta):
         csrf = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for field in self:
+            if isinstance(field, SelectField) and field.data is None:
+                field.data = ""  # nothing was asked for, which is a choice of every filter and no mistake
 
     def wanted(self, name: str) -> Any:
         """What was asked for; None when nothing was, or nothing that makes sense."""

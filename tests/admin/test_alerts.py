@@ -19,12 +19,13 @@ from tests.personas import sign_in
 from tests.queries import counted
 
 pytest_plugins = ["tests.personas"]
+ONE = "0197b2a0-0000-7000-8000-000000000001"
 CODES = (*rules.CODES, *rules.REPORTED, "unheard_of")
 
 
 def open_alert(code: str = "queue_old", **parameters) -> Alert:
     sample = dict(ALERTS[code].sample) if code in ALERTS else {}
-    signal = Signal(code, sample | parameters, about=["one"], lasts=timedelta(0))
+    signal = Signal(code, sample | parameters, about=[ONE], lasts=timedelta(0))
     with transaction() as session:
         actions.record(session, [signal], codes=(code,), now=clock.now())
     return db.session().scalars(sa.select(Alert).where(Alert.code == code)).one()
@@ -61,7 +62,10 @@ def test_only_an_administrator_knows_it_is_there(client, ayu, dewi):
 
 
 def test_when_all_is_well_it_says_so(client, dewi):
-    assert "All is well" in sign_in(client, dewi.email).get("/admin/alerts/").text
+    page = sign_in(client, dewi.email).get("/admin/alerts/").text
+    assert "All is well" in page
+    assert "is-invalid" not in page
+    assert "is-invalid" in client.get("/admin/alerts/?state=KING").text
 
 
 @pytest.mark.parametrize("code", CODES)
