@@ -141,6 +141,14 @@ class Settings(BaseSettings):
     operator_email: str = Field("", description="who hears of differences and alerts; empty: log only")
     operator_language: Literal["id", "en"] = Field("en", description="language of the operator's mails: id | en")
 
+    # --- alerts ----------------------------------------------------------------------------------------
+    alert_emails: str = Field(
+        "", description="who hears of alerts, comma-separated; empty: OPERATOR_EMAIL, without it every administrator"
+    )
+    alert_webhook_url: str = Field("", description="where alerts are posted as signed JSON; empty: nowhere")
+    alert_webhook_secret: SecretStr = Field(SecretStr(""), description="signs what is posted there; 16 characters up")
+    database_volume_gib: int = Field(0, ge=0, description="size of the database's volume; 0: unknown, no alert")
+
     # --- sandbox ---------------------------------------------------------------------------------------
     sandbox: bool = Field(False, description="shows the sandbox ribbon and its links")
     sandbox_url: str = Field("", description="where the sandbox's own pages are")
@@ -186,6 +194,18 @@ class Settings(BaseSettings):
         overridden = (self.midtrans_core_url, self.midtrans_snap_url, self.midtrans_snap_js_url)
         if self.midtrans_is_production and any(overridden):
             raise ValueError("MIDTRANS_IS_PRODUCTION is on but a MIDTRANS_*_URL points at a sandbox")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_unsigned_alerts(self) -> Self:
+        """Whoever gets an alert must be able to tell that it is ours."""
+        if not self.alert_webhook_url:
+            return self
+        address = urlsplit(self.alert_webhook_url)
+        if address.scheme not in ("http", "https") or not address.hostname or address.username:
+            raise ValueError("ALERT_WEBHOOK_URL must be http(s)://host/… without a user")
+        if len(self.alert_webhook_secret.get_secret_value()) < 16:
+            raise ValueError("ALERT_WEBHOOK_URL is set but ALERT_WEBHOOK_SECRET is shorter than 16 characters")
         return self
 
     @model_validator(mode="after")

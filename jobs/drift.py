@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from datetime import timedelta
 
 import structlog
 
-from jobs import operator
+from portal.alerts import actions as alerts
+from portal.alerts.rules import Signal
 from portal.core import clock
 from portal.core.db import transaction
 from portal.instances import actions, drift
@@ -19,7 +20,7 @@ from portal.subscriptions.leaks import leaks
 
 log = structlog.get_logger()
 
-STUBBORN_AFTER = 3 * operator.HOUR
+STUBBORN_AFTER = timedelta(hours=3)
 NAMED_MAX = 10
 
 
@@ -53,11 +54,11 @@ def _report(
     """Names what no repair will mend: nothing safe to do, tried in vain, held back, or leaking."""
     left = [one for one in still_open if (one.namespace, one.object) not in safe or _is_stubborn(one)]
     lines = [_line(one) for one in left] + list(leaking)
-    if not lines and not repairs.held:
-        return
     facts = {"count": len(lines), "held": repairs.held, "first": "; ".join(lines[:NAMED_MAX])}
-    names = "\n".join(sorted([*lines, str(repairs.held > 0)]))
-    operator.alert("cluster_drift", facts, pause=operator.DAY, about=hashlib.sha256(names.encode()).hexdigest()[:16])
+    about = [*lines, *(["held"] if repairs.held else [])]
+    signals = [Signal("cluster_drift", facts, about=about, lasts=timedelta(0))] if about else []
+    with transaction() as session:
+        alerts.record(session, signals, codes=("cluster_drift",), now=clock.now())
 
 
 def _is_stubborn(one: ClusterDrift) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from flask import Flask, current_app
 
-from jobs import operator
+from portal.alerts import actions as alerts
+from portal.alerts.rules import Signal
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.instances import actions, checks, history, wanted
@@ -37,11 +38,8 @@ def check_apps() -> dict[str, int]:
     found, widespread = _ask_all() if probe.is_possible() else _ask_cluster()
     silent = sum(not check.answered for check in found)
     unclear = widespread or (cluster_away and silent > 0)
-    with transaction() as session:
-        was_unclear = history.is_unclear(session)
     told = _record(found, unclear=unclear, begun=begun)
-    if unclear or was_unclear:
-        _tell_operator(len(found), silent, unclear=unclear, was_unclear=was_unclear, cluster_away=cluster_away)
+    _tell_operator(len(found), silent, unclear=unclear, cluster_away=cluster_away)
     if silent:
         log.warning("health.silent", asked=len(found), silent=silent, unclear=unclear)
     return {"asked": len(found), "silent": silent, "told": told, "unclear": int(unclear)}
@@ -108,10 +106,10 @@ def _record(found: Sequence[Check], *, unclear: bool, begun: datetime) -> int:
     return told
 
 
-def _tell_operator(asked: int, silent: int, *, unclear: bool, was_unclear: bool, cluster_away: bool) -> None:
-    """At its beginning and at its end, and once a day while it lasts."""
-    facts = {"asked": asked, "silent": silent, "asked_at": clock.now().isoformat()}
-    if not unclear:
-        return operator.tell("apps_answer_again", facts, pause=operator.HOUR)
-    pause = operator.DAY if was_unclear else operator.HOUR
-    return operator.alert("apps_silent", facts | {"cluster_away": int(cluster_away)}, pause=pause)
+def _tell_operator(asked: int, silent: int, *, unclear: bool, cluster_away: bool) -> None:
+    """At its beginning and at its end."""
+    now = clock.now()
+    facts = {"asked": asked, "silent": silent, "asked_at": now.isoformat(), "cluster_away": int(cluster_away)}
+    signals = [Signal("apps_silent", facts, lasts=timedelta(0))] if unclear else []
+    with transaction() as session:
+        alerts.record(session, signals, codes=("apps_silent",), now=now)

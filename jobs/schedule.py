@@ -34,6 +34,7 @@ SCHEDULE: list[Periodic] = [
     Periodic("app-health", "health.check_apps", cron="*/5 * * * *", late_after=10 * MINUTE, timeout_s=280),
     Periodic("cluster-drift", "drift.reconcile", cron="40 * * * *", late_after=HOUR, timeout_s=900),
     # books and the operator
+    Periodic("alerts", "alerts.evaluate", every_s=60, late_after=5 * MINUTE),
     Periodic("overdue-invoices", "reports.remind_overdue", cron="0 9 * * *", late_after=HOUR, catch_up=True),
     Periodic("daily-summary", "reports.daily", cron="0 23 * * *", late_after=HOUR, catch_up=True),
     Periodic("day-figures", "reports.sum_up", cron="5 * * * *", late_after=HOUR, timeout_s=900),

@@ -17,6 +17,7 @@ from rq_scheduler import Scheduler
 
 from config import settings
 from jobs.schedule import SCHEDULE
+from jobs.watchdog import Watchdog
 from portal.core import logging
 from portal.core.schedules import Periodic
 
@@ -56,9 +57,15 @@ def reconcile(scheduler: Scheduler) -> list[str]:
 
 
 class SelfHealingScheduler(Scheduler):
-    """Puts the table back when Redis lost it: a Redis that comes back empty must not end periodic work."""
+    """Puts the table back when Redis lost it: a Redis that comes back empty must not end periodic work. And tells when
+    no worker is left."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._watchdog = Watchdog(self.connection)
 
     def enqueue_jobs(self) -> Any:
+        self._watchdog.look()
         known = {job_id.decode() for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1)}
         if not known.issuperset(map(entry_id, SCHEDULE)):
             log.warning("scheduler.table_lost", known=len(known))

@@ -42,11 +42,15 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.admin.views.quota", "/admin/quota"),
     ("portal.admin.views.app_templates", "/admin/app-templates"),
     ("portal.admin.views.switches", "/admin/switches"),
+    ("portal.admin.views.jobs", "/admin/jobs"),
+    ("portal.admin.views.audit", "/admin/audit"),
+    ("portal.admin.views.alerts", "/admin/alerts"),
 ]
 
 COMMANDS: list[str] = [
     "portal.catalog.commands",
     "portal.books.commands",
+    "portal.books.commands:backup_commands",
     "portal.accounts.commands",
     "portal.core.commands",
     "portal.core.commands:outbox_commands",

@@ -1,6 +1,7 @@
 """Imports every table, for migrations and for tests that look at the whole schema."""
 
 from portal.accounts import models as accounts
+from portal.alerts import models as alerts
 from portal.audit import models as audit
 from portal.books import models as books
 from portal.catalog import models as catalog
@@ -17,6 +18,7 @@ from portal.wallet import models as wallet
 
 __all__ = [
     "accounts",
+    "alerts",
     "audit",
     "books",
     "catalog",

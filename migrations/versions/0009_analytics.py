@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0009_analytics"
-down_revision = "0007_nodes"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -17,7 +17,13 @@ class AuditEntry(Identified, Base):
     """One act of a person on a thing; updates and deletes are refused by a trigger."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (Index("ix_audit_entry_subject", "subject_kind", "subject_id"),)
+    __table_args__ = (
+        Index("ix_audit_entry_subject", "subject_kind", "subject_id"),
+        Index("ix_audit_entry_subject_id", "subject_id"),
+        Index("ix_audit_entry_happened_at", "happened_at", "id"),
+        Index("ix_audit_entry_actor", "actor_id", "happened_at", "id"),
+        Index("ix_audit_entry_action", "action", "happened_at", "id", postgresql_ops={"action": "varchar_pattern_ops"}),
+    )
 
     happened_at: Mapped[datetime]
     actor_id: Mapped[UUID | None]  # no foreign key: the log outlives accounts

@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, case, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from config import settings
 from portal.audit import actions as audit
 from portal.audit.actions import Actor
 from portal.books import queries, rules
@@ -20,6 +19,7 @@ from portal.core import outbox
 from portal.core.errors import Conflict, NotFound
 from portal.core.ids import new_id
 from portal.notices import actions as notices
+from portal.notices import operators
 from portal.wallet.proofs import Difference
 
 FRESH: dict[str, Any] = {
@@ -198,8 +198,8 @@ def end_audit(
 
 
 def tell_operator(session: Session, *, now: datetime, waiting: Sequence[str] = rules.STILL_LOOKED_AT) -> int:
-    """One mail about all differences that were not told yet; returns how many. Those of the `waiting` checks may go by
-    themselves, and have a quarter of an hour for it. Without an operator's address they count as told by the log."""
+    """One mail about all differences that were not told yet, to each who hears of alerts; returns how many differences.
+    Those of the `waiting` checks may go by themselves, and have a quarter of an hour for it."""
     young = BooksDifference.check.in_(waiting) & (BooksDifference.found_at > now - rules.LOOK_AGAIN_AFTER)
     statement = select(BooksDifference).where(
         BooksDifference.resolved_at.is_(None), BooksDifference.told_at.is_(None), ~young
@@ -207,21 +207,20 @@ def tell_operator(session: Session, *, now: datetime, waiting: Sequence[str] = r
     fresh = list(session.scalars(statement.order_by(BooksDifference.id).with_for_update()))
     for difference in fresh:
         difference.told_at = now
-    if fresh and settings().operator_email:
+    if fresh:
         _mail(session, fresh, now=now)
     return len(fresh)
 
 
 def _mail(session: Session, fresh: Sequence[BooksDifference], *, now: datetime) -> None:
-    notices.send_mail(
-        session, to_address=settings().operator_email, language=settings().operator_language,
-        code="books_differ", unique_key=f"books_differ:{fresh[0].id}", now=now,
-        parameters={
-            "count": len(fresh),
-            "open": queries.count_open(session),
-            "listed": "\n".join(f"{each.check}\t{each.reference}\t{each.found}" for each in fresh[:SHOWN_IN_MAIL]),
-        },
-    )  # fmt: skip
+    listed = "\n".join(f"{each.check}\t{each.reference}\t{each.found}" for each in fresh[:SHOWN_IN_MAIL])
+    still_open = queries.count_open(session)
+    for reader in operators.readers(session):
+        notices.send_mail(
+            session, to_address=reader.address, language=reader.language,
+            code="books_differ", unique_key=f"books_differ:{fresh[0].id}:{reader.address}"[:200], now=now,
+            parameters={"count": len(fresh), "open": still_open, "listed": listed},
+        )  # fmt: skip
 
 
 def ask_for_comparison(session: Session, day: date, *, actor: Actor, now: datetime) -> Reconciliation:

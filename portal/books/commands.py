@@ -1,8 +1,10 @@
-"""`flask books`: proving the books, comparing them with the gateway, taking the chains' heads out of the database."""
+"""`flask books`: proving the books, comparing them with the gateway, taking the chains' heads out of the database; and
+`flask backup`, whose restore is only done when the books are proved."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import click
 from flask.cli import AppGroup
@@ -12,12 +14,15 @@ from sqlalchemy.orm import Session
 from portal.books import queries
 from portal.books.audit import CHECKS, differences
 from portal.books.models import BooksDifference, Reconciliation
-from portal.core import clock, outbox
+from portal.core import backup, clock, outbox
+from portal.core.backup import BackupRefused, Note
 from portal.core.db import db
 from portal.notices.wording.reports import ADVICE
 from portal.wallet.models import LedgerAccount
 
 commands = AppGroup("books", help="The ledger and its proofs.")
+backup_commands = AppGroup("backup", help="The database in one file, and back, with proof.")
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @commands.command("audit")
@@ -89,3 +94,40 @@ def _show(found: list[BooksDifference]) -> None:
 
 def _day(instant: datetime) -> date:
     return clock.today(instant)
+
+
+@backup_commands.command("create")
+@click.argument("file", type=FILE)
+def create_backup(file: Path) -> None:
+    """Writes the database into FILE, and FILE.json with what must be in it. Work may go on meanwhile."""
+    try:
+        note = backup.create(db.engine, file, now=clock.now())
+    except BackupRefused as refusal:
+        raise click.ClickException(str(refusal)) from None
+    click.echo(f"{file}: {file.stat().st_size:,} bytes, {sum(note.rows.values()):,} rows of {len(note.rows)} tables")
+    click.echo("Keep both files on another machine, and ENCRYPTION_KEYS apart from them.")
+
+
+@backup_commands.command("restore")
+@click.argument("file", type=FILE)
+def restore_backup(file: Path) -> None:
+    """Fills the empty database of DATABASE_URL from FILE, then proves it; exits 1 when anything is not as it was."""
+    try:
+        note = backup.restore(db.engine, file)
+    except BackupRefused as refusal:
+        raise click.ClickException(str(refusal)) from None
+    wrong = _prove(note)
+    for line in wrong:
+        click.echo(line, err=True)
+    click.echo(f"restored, {len(wrong)} differences" + ("" if note else "; without its .json rows were not compared"))
+    raise SystemExit(1 if wrong else 0)
+
+
+def _prove(note: Note | None) -> list[str]:
+    """What is not as the note says, and what the books do not prove."""
+    with db.engine.connect() as connection:
+        wrong = backup.differences(connection, note) if note else []
+    for key in backup.missing_keys(note) if note else []:
+        wrong.append(f"ENCRYPTION_KEYS lacks the key {key}: apps' passwords and phone numbers cannot be read")
+    with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        return wrong + [str(difference) for difference in differences(Session(connection))]

@@ -35,6 +35,12 @@ def rotate(stored: str) -> str:
     return _box().rotate(stored.encode()).decode()
 
 
+def fingerprints() -> list[str]:
+    """What tells the keys apart without telling them: the beginning of each one's SHA-256."""
+    keys = settings().encryption_keys.get_secret_value().split(",")
+    return [hashlib.sha256(key.strip().encode()).hexdigest()[:12] for key in keys]
+
+
 def digest(token: str) -> str:
     """SHA-256 in hex: how random tokens are stored, so that a read database opens no door."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -138,6 +138,12 @@ def ran_before(session: Session, name: str, moment: datetime) -> bool:
     return bool(session.scalar(select(exists().where(JobRun.name == name, JobRun.scheduled_for < moment))))
 
 
+def under_way(session: Session, name: str, *, dead_before: datetime) -> bool:
+    """Whether a run of this job began and has not ended, its worker being alive."""
+    running = exists().where(JobRun.name == name, JobRun.ended_at.is_(None), JobRun.started_at >= dead_before)
+    return bool(session.scalar(select(running)))
+
+
 def latest(session: Session, name: str | None = None, *, limit: int) -> list[JobRun]:
     """The newest runs, of one job or of all; newest first."""
     statement = select(JobRun).order_by(JobRun.started_at.desc()).limit(limit)

@@ -48,6 +48,7 @@ class OutboxMessage(Identified, Base):
     __tablename__ = "outbox_message"
     __table_args__ = (
         Index("ix_outbox_message_due", "run_at", postgresql_where=text("done_at IS NULL AND failed_at IS NULL")),
+        Index("ix_outbox_message_failed", "failed_at", "id", postgresql_where=text("failed_at IS NOT NULL")),
     )
 
     name: Mapped[str] = mapped_column(String(80))
@@ -62,6 +63,7 @@ class OutboxMessage(Identified, Base):
     last_error: Mapped[str | None] = mapped_column(Text)
     done_at: Mapped[datetime | None]
     failed_at: Mapped[datetime | None]
+    given_up_at: Mapped[datetime | None]  # when a person decided that it shall not be tried again
 
 
 @dataclass(frozen=True)
@@ -342,6 +344,16 @@ def retry(session: Session, message_id: UUID, *, now: datetime) -> bool:
     message = session.get(OutboxMessage, message_id, with_for_update=True, populate_existing=True)
     if message is None or message.done_at is not None:
         return False
-    message.failed_at, message.attempts, message.run_at, message.pushed_at = None, 0, now, now
+    message.failed_at, message.given_up_at, message.attempts = None, None, 0
+    message.run_at, message.pushed_at = now, now
     session.info.setdefault("unpushed", []).append(message)
+    return True
+
+
+def give_up(session: Session, message_id: UUID, *, now: datetime) -> bool:
+    """Nobody tries this work again, until somebody retries it; False when there is no unfinished work of that id."""
+    message = session.get(OutboxMessage, message_id, with_for_update=True, populate_existing=True)
+    if message is None or message.done_at is not None:
+        return False
+    message.failed_at, message.given_up_at = message.failed_at or now, message.given_up_at or now
     return True

@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from config import settings
+from portal.core import pulse
 from portal.core.db import assert_outside_transaction
 from portal.notices.errors import MailRefused, MailServerAway
 
@@ -55,8 +56,10 @@ def send(message: EmailMessage, *, timeout_s: float = TIMEOUT_S) -> None:
     try:
         with _connected(server(settings().smtp_url.get_secret_value()), timeout_s) as smtp:
             _hand_over(smtp, message)
+        pulse.note("mail", answered=True)
     except (smtplib.SMTPException, OSError, ValueError) as error:
         # No connection, no login, a bad SMTP_URL: never the reader's address, so their mail waits.
+        pulse.note("mail", answered=False)
         raise MailServerAway(reason=_reason(error)) from error
 
 

@@ -20,6 +20,7 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from config import settings
+from portal.core import pulse
 from portal.core.db import assert_outside_transaction
 from portal.core.errors import PortalError
 from portal.provisioning.errors import ClusterForbids, ClusterUnavailable, Missing, Refused
@@ -80,7 +81,9 @@ class Connection:
             content = response.read() or b""
         except (HTTPError, ApiException, OSError) as error:
             log.warning("cluster.no_answer", method=method, path=path, error=type(error).__name__)
+            pulse.note("cluster", answered=False)
             raise ClusterUnavailable(error=type(error).__name__) from error
+        pulse.note("cluster", answered=response.status < 500)
         parsed = _parse(content, response.headers.get("content-type") or "")
         if 200 <= response.status < 300:
             return Answer(response.status, content, parsed)

@@ -187,3 +187,9 @@ def _matching(customer_id: UUID, filters: Filters) -> ColumnElement[bool]:
 
 def _start_of(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=JAKARTA)
+
+
+def credit_held(session: Session) -> int:
+    """Whole rupiah that all customers may still spend or have set aside: what the business owes them in service."""
+    held = LedgerAccount.kind.in_((AccountKind.AVAILABLE, AccountKind.HELD))
+    return int(session.scalar(select(func.coalesce(func.sum(LedgerAccount.balance), 0)).where(held)) or 0)

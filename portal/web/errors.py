@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from portal.core import pulse
 from portal.core.db import db
 from portal.core.errors import PortalError, TooManyRequests, Unavailable
 from portal.web import htmx
@@ -61,6 +62,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         log.error("request.failed", path=request.path, exc_info=error)
+        pulse.note("requests", answered=False)
         try:
             db.session.rollback()
             return answer(_unexpected())

@@ -143,9 +143,32 @@ VERDICTS = {
     "test_ping": Shown(_l("The gateway's test"), "activity", "calm"),
     "unknown_order": Shown(_l("No order of ours"), "help-circle", "warn"),
 }
+WORK = {
+    "WAITING": Shown(_l("Waits for its time"), "clock", "calm"),
+    "DUE": Shown(_l("Due"), "hourglass", "busy"),
+    "RUNNING": Shown(_l("A worker is at it"), "progress", "busy"),
+    "FAILED": Shown(_l("Failed"), "circle-x", "bad"),
+    "GIVEN_UP": Shown(_l("Given up"), "ban", "calm"),
+    "DONE": Shown(_l("Done"), "circle-check", "good"),
+}
+RUNS = {
+    "OK": Shown(_l("In time"), "circle-check", "good"),
+    "LATE": Shown(_l("Late"), "clock-pause", "warn"),
+    "FAILED": Shown(_l("Failed"), "circle-x", "bad"),
+    "RUNNING": Shown(_l("Running"), "progress", "busy"),
+    "NEVER": Shown(_l("Has not run yet"), "point", "calm"),
+}
+ALERTS = {
+    "OPEN": Shown(_l("Open"), "bell-ringing", "bad"),
+    "ACKNOWLEDGED": Shown(_l("Somebody is on it"), "eye", "warn"),
+    "CLOSED": Shown(_l("Over"), "circle-check", "good"),
+}
 KINDS = {
     "adjustment": ADJUSTMENTS,
     "verdict": VERDICTS,
+    "work": WORK,
+    "run": RUNS,
+    "alert": ALERTS,
     "attempt": ATTEMPTS,
     "domain": DOMAINS,
     "drain": DRAINS,

@@ -162,7 +162,7 @@ def test_data_that_is_gone_is_told_and_never_made_anew(world, mine, operator, ki
     result = job.reconcile()
     assert (result["differences"], result["repairs"]) == (2, 0)
     assert next_due() is None
-    assert f"MISSING {kind}/" in mailed("cluster_drift")[0].parameters["first"]
+    assert f"MISSING {kind}/" in mailed("alert_cluster_drift")[0].parameters["first"]
 
 
 def test_no_start_puts_an_empty_volume_in_place_of_a_missing_one(world, mine):
@@ -246,8 +246,8 @@ def test_what_belongs_to_nobody_we_know_is_told_and_never_deleted(world, mine, o
     assert (result["differences"], result["repairs"]) == (1, 0)
     assert find(world, mine, kind, "stray")
     assert known() == [f"ORPHAN {kind}/stray"]
-    assert len(mailed("cluster_drift")) == 1
-    assert f"ORPHAN {kind}/stray" in mailed("cluster_drift")[0].parameters["first"]
+    assert len(mailed("alert_cluster_drift")) == 1
+    assert f"ORPHAN {kind}/stray" in mailed("alert_cluster_drift")[0].parameters["first"]
 
 
 def test_a_stray_object_of_a_living_app_is_told_and_kept(world, mine):
@@ -329,7 +329,7 @@ def test_many_apps_at_once_wait_for_a_persons_word(world, mine, operator, monkey
         damage(world, instance, "Service", spec__ports__0__targetPort=1)
     result = job.reconcile()
     assert (result["held"], result["repairs"]) == (2, 0)
-    assert mailed("cluster_drift")[0].parameters["held"] == 2
+    assert mailed("alert_cluster_drift")[0].parameters["held"] == 2
     answer = world_cli("instances", "drift", "--repair")
     assert answer.exit_code == 1
     assert "2 repairs queued" in answer.output
@@ -346,7 +346,7 @@ def test_a_repair_that_the_cluster_refuses_leaves_the_app_running(world, mine, o
     assert again(mine).failure_code is None
     assert known() == [f"CHANGED Service/{mine.name}"]
     look_again(world, hours=4)
-    assert "CHANGED Service/" in mailed("cluster_drift")[0].parameters["first"]
+    assert "CHANGED Service/" in mailed("alert_cluster_drift")[0].parameters["first"]
 
 
 # --- by hand, leaks, and what is kept -------------------------------------------------------------------------
@@ -380,7 +380,7 @@ def test_a_slot_that_a_broken_clean_up_holds_is_told(world, mine, operator):
     assert list(leaks(db.session(), now=clock.now())) == []
     world.pass_time(timedelta(days=1, minutes=1))
     assert job.reconcile()["leaks"] == 1
-    assert "is not cleaned up" in mailed("cluster_drift")[0].parameters["first"]
+    assert "is not cleaned up" in mailed("alert_cluster_drift")[0].parameters["first"]
 
 
 def test_a_subscription_without_an_app_and_an_app_without_one_are_told(world, ayu):

@@ -167,10 +167,10 @@ def test_most_apps_silent_at_once_tells_the_operator_and_no_customer(world, mine
         assert again(well).health == "ANSWERS"
     assert outages(mine) == []
     assert heard(mine) == []
-    assert [mail.to_address for mail in mailed("apps_silent")] == ["operator@example.com"]
+    assert [mail.to_address for mail in mailed("alert_apps_silent")] == ["operator@example.com"]
     check_again(3)
     assert again(mine).health == "ANSWERS"
-    assert len(mailed("apps_answer_again")) == 1
+    assert len(mailed("alert_over_apps_silent")) == 1
     assert sum(one.asked for one in hours(mine)) == sum(one.answered for one in hours(mine)) == 3
 
 
@@ -180,7 +180,7 @@ def test_an_operator_hears_of_a_lasting_trouble_at_its_beginning_and_once_a_day(
         for _ in range(50):
             clock.advance(timedelta(minutes=55))
             check_again()
-    assert len(mailed("apps_silent")) == 3
+    assert len(mailed("alert_apps_silent")) == 3
 
 
 def test_a_cluster_that_is_away_tells_no_customer_that_an_app_is_down(world, mine, operator):
@@ -189,14 +189,14 @@ def test_a_cluster_that_is_away_tells_no_customer_that_an_app_is_down(world, min
         counts = check_again(5)
     assert counts["unclear"] == 1
     assert (outages(mine), heard(mine)) == ([], [])
-    assert mailed("apps_silent")[0].parameters["cluster_away"] == 1
+    assert mailed("alert_apps_silent")[0].parameters["cluster_away"] == 1
 
 
 def test_apps_that_answer_are_well_whatever_the_cluster_says(world, mine, operator):
     world.cluster.add_fault("error", path="/readyz", status=500)
     assert check_again()["unclear"] == 0
     assert again(mine).health == "ANSWERS"
-    assert mailed("apps_silent") == []
+    assert mailed("alert_apps_silent") == []
 
 
 def test_one_broken_app_among_many_is_told_to_its_customer_alone(world, mine):

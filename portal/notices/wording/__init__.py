@@ -7,6 +7,7 @@ to do.
 from __future__ import annotations
 
 from portal.notices.wording.account import ACCOUNT
+from portal.notices.wording.alerts import LETTERS
 from portal.notices.wording.apps import APPS
 from portal.notices.wording.cancellations import CANCELLATIONS
 from portal.notices.wording.documents import DOCUMENTS
@@ -34,6 +35,7 @@ WORDINGS: dict[str, Wording] = {
     **WAITLIST,
     **RENEWALS,
     **REPORTS,
+    **LETTERS,
 }
 
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from flask_babel import lazy_gettext as _l
 
+from portal.notices.wording.alerts import LETTERS
+
 
 class Category(StrEnum):
     """What a mail is about, as people choose among them. Notices in the portal are for everybody."""
@@ -31,8 +33,8 @@ OTHERS: dict[Category, frozenset[str]] = {
     ),
     Category.OPERATOR: frozenset(
         {
-            "books_audited", "books_differ", "daily_summary", "monthly_report", "apps_silent", "apps_answer_again",
-            "cluster_drift", "transfer_to_check", "adjustment_waits",
+            "books_audited", "books_differ", "daily_summary", "monthly_report", "transfer_to_check",
+            "adjustment_waits", *LETTERS,
         }
     ),
 }  # fmt: skip

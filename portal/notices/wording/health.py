@@ -1,14 +1,13 @@
-"""Words about apps that fall silent and come back, and about a cluster that is not as wanted."""
+"""Words about apps that fall silent and come back."""
 
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
 from portal.notices.wording.apps import APP, INSTANCE
-from portal.notices.wording.phrases import Link, When, Wording
+from portal.notices.wording.phrases import Link, Wording
 
 USE = Link("instances.use", _l("See how it is doing"), ("instance_id",))
-STATUS = Link("web.status", _l("See the status page"))
 OUTAGE = {**APP, "began_at": "2026-03-10T03:05:00+00:00"}
 
 HEALTH: dict[str, Wording] = {
@@ -40,34 +39,5 @@ HEALTH: dict[str, Wording] = {
         ],
         INSTANCE,
         APP,
-    ),
-    # to the operator
-    "apps_silent": Wording(
-        _l("Most apps do not answer"),
-        [
-            _l("%(silent)s of %(asked)s apps were silent when they were asked at %(asked_at)s."),
-            When("cluster_away", _l("The cluster's API server does not answer either.")),
-            _l("So many at once point to the ingress, the network or the servers: no customer was told."),
-            _l("Customers see on their apps' pages that we are on it. Look at the ingress controller and the nodes."),
-        ],
-        STATUS,
-        {"silent": 40, "asked": 50, "asked_at": "2026-03-10T03:05:00+00:00", "cluster_away": 1},
-    ),
-    "apps_answer_again": Wording(
-        _l("The apps can be asked again"),
-        [_l("At %(asked_at)s %(silent)s of %(asked)s apps were silent. Each of them is judged by itself again.")],
-        STATUS,
-        {"silent": 1, "asked": 50, "asked_at": "2026-03-10T03:20:00+00:00"},
-    ),
-    "cluster_drift": Wording(
-        _l("The cluster is not as wanted: %(count)s differences to look at"),
-        [
-            When("held", _l("%(held)s apps differ at once; their repair waits for your word.")),
-            When("count", _l("Nothing safe can be done about these: %(first)s.")),
-            _l("See all of it with: flask --app wsgi instances drift."),
-            _l("Repair what is safe with: flask --app wsgi instances drift --repair."),
-        ],
-        STATUS,
-        {"count": 1, "held": 0, "first": "MISSING PersistentVolumeClaim/n8n-abc123-data in user-1"},
     ),
 }

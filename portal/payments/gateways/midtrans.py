@@ -22,6 +22,7 @@ from midtransclient.config import ApiConfig
 from midtransclient.error_midtrans import MidtransAPIError
 
 from config import Settings
+from portal.core import pulse
 from portal.core.clock import JAKARTA
 from portal.core.db import assert_outside_transaction
 from portal.core.money import IDR, parse_gateway_amount
@@ -142,7 +143,20 @@ class Midtrans:
         )
 
     def _call(self, call: Any) -> dict[str, Any]:
-        """Runs one library call; every failure becomes a typed error without the response's text."""
+        """Runs one library call, counted by whether it got an answer."""
+        try:
+            answer = self._typed_call(call)
+        except GatewayUnavailable:
+            pulse.note("gateway", answered=False)
+            raise
+        except GatewayRefused:
+            pulse.note("gateway", answered=True)
+            raise
+        pulse.note("gateway", answered=True)
+        return answer
+
+    def _typed_call(self, call: Any) -> dict[str, Any]:
+        """The same; every failure becomes a typed error without the response's text."""
         try:
             answer = call()
         except MidtransAPIError as error:
