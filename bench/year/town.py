@@ -42,7 +42,7 @@ PAPERWORK_SHARE = 50
 WEEK, MONTH = timedelta(days=7), timedelta(days=30)
 SELDOM = {
     "app-health": WEEK, "app-use": WEEK, "cluster-drift": WEEK, "reconciliation": WEEK, "books-audit": MONTH,
-    "domain-checks": WEEK,
+    "domain-checks": WEEK, "nodes-sync": WEEK, "alerts": WEEK, "day-figures": WEEK, "days-anew": MONTH,
 }  # fmt: skip
 """Entries that ask about every app or order come this often here, instead of every few minutes or every day."""
 

@@ -12,6 +12,7 @@ from config import settings
 from portal.core import events
 from portal.core.ids import readable_code
 from portal.notices import actions as notices
+from portal.notices import operators
 from portal.payments import actions as payments
 from portal.payments.actions import Collection, TopUp
 from portal.payments.errors import TooManyOpenTopUps, UnknownMethod
@@ -84,10 +85,10 @@ def _hand_over(session: Session, payment: Payment, reference: str, *, now: datet
         unique_key=f"transfer_proof_received:{payment.id}",
         parameters={"amount": payment.amount, "payment_id": str(payment.id)},
     )  # fmt: skip
-    if settings().operator_email:
+    for reader in operators.readers(session):
         notices.send_mail(
-            session, to_address=settings().operator_email, language=settings().operator_language,
-            code="transfer_to_check", unique_key=f"transfer_to_check:{payment.id}", now=now,
+            session, to_address=reader.address, language=reader.language, code="transfer_to_check",
+            unique_key=f"transfer_to_check:{payment.id}:{reader.address}"[:200], now=now,
             parameters={"amount": payment.amount, "reference": reference, "payment_id": str(payment.id)},
         )  # fmt: skip
 
