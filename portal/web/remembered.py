@@ -18,7 +18,7 @@ from flask_login import current_user
 from portal.core import clock
 
 PAGES_MAX = 128
-REQUEST_FACTS = {"args", "blueprint", "cookies", "endpoint", "full_path"}
+REQUEST_FACTS = {"args", "blueprint", "cookies", "endpoint", "full_path", "path"}
 COOKIES = {"theme"}
 """What templates may read of the request; `_key` holds each, and a test keeps the templates to it."""
 
