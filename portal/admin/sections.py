@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app
 from flask_babel import lazy_gettext as _l
 
 
@@ -35,7 +34,6 @@ GROUPS: list[tuple[Any, list[Section]]] = [
     (_l("Catalog"), [
         Section("admin_services.listing", "building-store", _l("Services and plans")),
         Section("admin_quota.listing", "stack-2", _l("Quota and waitlists")),
-        Section("admin_promo_codes.listing", "discount", _l("Promo codes")),
         Section("admin_app_templates.listing", "template", _l("App templates")),
     ]),
     (_l("Money"), [
@@ -55,10 +53,3 @@ GROUPS: list[tuple[Any, list[Section]]] = [
         Section("admin_switches.show", "toggle-left", _l("Switches")),
     ]),
 ]  # fmt: skip
-
-
-def groups() -> list[tuple[Any, list[Section]]]:
-    """What this build of the portal has, for the navigation."""
-    known = current_app.view_functions
-    present = ((title, [one for one in sections if one.endpoint in known]) for title, sections in GROUPS)
-    return [(title, sections) for title, sections in present if sections]

@@ -19,6 +19,7 @@ from portal.core import outbox, pulse, queues, schedules
 from portal.core.errors import Unavailable
 from portal.core.outbox import OutboxMessage
 from portal.core.pulse import Pulse
+from portal.nodes import queries as nodes
 from portal.subscriptions.models import IN_LINE, WaitlistEntry
 
 FAILED_READ_MAX = 200
@@ -43,7 +44,7 @@ def observe(session: Session, *, now: datetime) -> Facts:
         runs_late=[one.name for one in late if not one.error],
         runs_failed=[one.name for one in late if one.error],
         database_bytes=_database_bytes(session), volume_bytes=settings().database_volume_gib * 1024**3,
-        short_plans=_short_plans(session),
+        short_plans=_short_plans(session), nodes_away=_nodes_away(session, now=now),
     )  # fmt: skip
 
 
@@ -77,6 +78,11 @@ def _workers() -> int | None:
 
 def _database_bytes(session: Session) -> int:
     return int(session.scalar(text("SELECT pg_database_size(current_database())")) or 0)
+
+
+def _nodes_away(session: Session, *, now: datetime) -> list[str]:
+    away = [*nodes.offline(session, now=now), *nodes.not_ready(session, now=now)]
+    return sorted({node.name for node in away})
 
 
 def _short_plans(session: Session) -> list[ShortPlan]:

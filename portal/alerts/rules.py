@@ -76,6 +76,7 @@ class Facts:
     database_bytes: int = 0
     volume_bytes: int = 0  # 0: unknown
     short_plans: Sequence[ShortPlan] = ()
+    nodes_away: Sequence[str] = ()  # names of those that are silent or not ready, without maintenance
 
 
 Rule = Callable[[Facts], Signal | None]
@@ -156,11 +157,16 @@ def slots_short(facts: Facts) -> Signal | None:
     return Signal("slots_short", parameters, about=[plan.name for plan in short], lasts=timedelta(minutes=30))
 
 
+def node_offline(facts: Facts) -> Signal | None:
+    return _named("node_offline", facts.nodes_away)
+
+
 RULES: tuple[Rule, ...] = (
     books_differ, reconciliation_differs, gateway_down, cluster_down, queue_old, work_failed, worker_absent, runs_late,
     runs_failed, mail_failing, many_errors, disk_short, slots_short,
+    node_offline,
 )  # fmt: skip
-"""Every rule, named like the code of its alert. The one place to add another: a node that is offline, say."""
+"""Every rule, named like the code of its alert. The one place to add another."""
 
 CODES = tuple(rule.__name__ for rule in RULES)
 REPORTED = ("apps_silent", "cluster_drift")

@@ -53,6 +53,7 @@ def test_a_portal_that_is_well_has_nothing_to_tell() -> None:
         ({"short_plans": [ShortPlan("n8n Basic", free=1, total=10, waiting=1)]}, ["slots_short"]),
         ({"short_plans": [ShortPlan("n8n Basic", free=2, total=10, waiting=1)]}, []),
         ({"short_plans": [ShortPlan("n8n Basic", free=0, total=0, waiting=4)]}, ["slots_short"]),
+        ({"nodes_away": ["node-2"]}, ["node_offline"]),
     ],
 )
 def test_what_is_told_and_what_is_not(facts: dict[str, Any], expected: list[str]) -> None:

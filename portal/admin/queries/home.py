@@ -39,7 +39,22 @@ WAITING = [
     Waiting(
         "admin_payments.listing", "credit-card",
         lambda n: ngettext("%(num)d top-up to decide on", "%(num)d top-ups to decide on", n),
-        "SELECT count(*) FROM payment WHERE status = 'IN_REVIEW'", {"status": "IN_REVIEW"},
+        "SELECT count(*) FROM payment WHERE gateway <> 'bank_transfer' AND status = 'IN_REVIEW'", {"status": "IN_REVIEW"},
+    ),
+    Waiting(
+        "admin_alerts.listing", "bell-ringing",
+        lambda n: ngettext("%(num)d open alert", "%(num)d open alerts", n),
+        "SELECT count(*) FROM alert WHERE opened_at IS NOT NULL AND closed_at IS NULL", {"state": "OPEN"},
+    ),
+    Waiting(
+        "admin_transfers.listing", "building-bank",
+        lambda n: ngettext("%(num)d bank transfer to check", "%(num)d bank transfers to check", n),
+        "SELECT count(*) FROM payment WHERE gateway = 'bank_transfer' AND status = 'IN_REVIEW'",
+    ),
+    Waiting(
+        "admin_adjustments.listing", "adjustments",
+        lambda n: ngettext("%(num)d adjustment to decide on", "%(num)d adjustments to decide on", n),
+        "SELECT count(*) FROM adjustment_request WHERE status = 'WAITING'",
     ),
     Waiting(
         "admin_books.overview", "scale",
@@ -49,7 +64,7 @@ WAITING = [
     Waiting(
         "admin_jobs.overview", "alert-triangle",
         lambda n: ngettext("%(num)d piece of work failed", "%(num)d pieces of work failed", n),
-        "SELECT count(*) FROM outbox_message WHERE failed_at IS NOT NULL",
+        "SELECT count(*) FROM outbox_message WHERE failed_at IS NOT NULL AND given_up_at IS NULL AND done_at IS NULL",
     ),
 ]  # fmt: skip
 LATE_RUNS = Waiting(

@@ -24,6 +24,8 @@ from portal.catalog.errors import SlotsInUse
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import Conflict
+from portal.nodes import queries as nodes
+from portal.nodes import wording as words
 from portal.subscriptions import rules
 from portal.subscriptions.actions import waiting
 from portal.subscriptions.models import WaitlistStatus
@@ -59,7 +61,10 @@ def listing() -> Response:
     """Every plan with its slots."""
     form = Filters(request.args)
     wanted = Wanted(form.wanted("search"), form.wanted("state"))
-    return lists.answer(queries.listing(wanted), folder="quota", form=form, heading=HEADING, cells=_cells)
+    return lists.answer(
+        queries.listing(wanted), folder="quota", form=form, heading=HEADING, cells=_cells, words=words,
+        overselling=nodes.overselling(db.session(), now=clock.now()),
+    )  # fmt: skip
 
 
 def _cells(row: Any) -> list[Any]:

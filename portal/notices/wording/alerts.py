@@ -122,6 +122,13 @@ ALERTS: dict[str, Wording] = {
         _l("Look whether the nodes have room, then raise the quota: flask catalog slots."),
         count=2, first="n8n Basic (3), Ghost Basic (1)",
     ),
+    "node_offline": _alert(
+        _l("Nodes are away: %(count)s"),
+        _l("Silent for more than 90 seconds, or not ready: %(first)s."),
+        _l("Look at the machine and its kubelet. Apps on it may be down; Kubernetes moves them after five minutes."),
+        _l("Work on purpose: switch maintenance on for the node, and this is over."),
+        count=1, first="node-2",
+    ),
 }  # fmt: skip
 """By the alert's code. Titles also stand in the mail that tells that it is over."""
 
