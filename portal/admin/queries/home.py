@@ -39,7 +39,8 @@ WAITING = [
     Waiting(
         "admin_payments.listing", "credit-card",
         lambda n: ngettext("%(num)d top-up to decide on", "%(num)d top-ups to decide on", n),
-        "SELECT count(*) FROM payment WHERE gateway <> 'bank_transfer' AND status = 'IN_REVIEW'", {"status": "IN_REVIEW"},
+        "SELECT count(*) FROM payment WHERE gateway <> 'bank_transfer' AND status = 'IN_REVIEW'",
+        {"status": "IN_REVIEW"},
     ),
     Waiting(
         "admin_alerts.listing", "bell-ringing",

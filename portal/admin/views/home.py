@@ -35,4 +35,4 @@ def overview() -> Response:
 @blueprint.app_context_processor
 def frame() -> dict[str, Any]:
     """What the frame of the operator's pages shows."""
-    return {"admin_sections": sections.groups, "has_page": has_page}
+    return {"admin_sections": sections.GROUPS, "has_page": has_page}
