@@ -56,7 +56,7 @@ def test_placeholders_are_those_of_the_english() -> None:
         english
         for english, indonesian, _ in translated()
         if sorted(PLACEHOLDER.findall(english)) != sorted(PLACEHOLDER.findall(indonesian))
-        or "%" in PLACEHOLDER.sub("", indonesian)
+        or "%" in PLACEHOLDER.sub("", indonesian).replace("%%", "")
     ]
     assert wrong == []
 
