@@ -230,7 +230,7 @@ def test_more_for_sale_than_fits_is_warned_of(admin):
     assert "n8n Basic: 5 slots unsold, room for 0" in page
     with counted() as asked:
         assert queries.overselling(db.session(), now=clock.now()).is_oversold
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 def test_a_silent_agent_is_seen_at_once(admin):
