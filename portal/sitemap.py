@@ -17,6 +17,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.payments.views", "/top-ups"),
     ("portal.payments.webhooks", "/webhooks"),
     ("portal.invoices.views", "/invoices"),
+    ("portal.imports.views", "/invoices/before"),  # of the time before MinisPod
     ("portal.subscriptions.views", "/subscriptions"),
     ("portal.instances.views", "/instances"),
     ("portal.notices.views", "/notices"),
@@ -36,6 +37,7 @@ COMMANDS: list[str] = [
     "portal.insights.commands",
     "portal.dashboard.commands",
     "portal.subscriptions.commands",
+    "portal.imports.commands",
 ]
 """Modules with a click group named `commands` (or as said): `flask catalog`, `flask books`, `flask accounts`, …"""
 

@@ -5,6 +5,7 @@ from portal.audit import models as audit
 from portal.books import models as books
 from portal.catalog import models as catalog
 from portal.core import job_runs, outbox, switches
+from portal.imports import models as imports
 from portal.insights import models as insights
 from portal.instances import models as instances
 from portal.invoices import models as invoices
@@ -14,6 +15,6 @@ from portal.subscriptions import models as subscriptions
 from portal.wallet import models as wallet
 
 __all__ = [
-    "accounts", "audit", "books", "catalog", "insights", "instances", "invoices", "job_runs", "notices", "outbox",
-    "payments", "subscriptions", "switches", "wallet",
+    "accounts", "audit", "books", "catalog", "imports", "insights", "instances", "invoices", "job_runs", "notices",
+    "outbox", "payments", "subscriptions", "switches", "wallet",
 ]  # fmt: skip

@@ -102,7 +102,14 @@ MAILS = {
     "SENT": Shown(_l("Handed over"), "circle-check", "good"),
     "FAILED": Shown(_l("Not delivered"), "circle-x", "bad"),
 }
+HISTORICAL_INVOICES = {
+    "PAID": Shown(_l("Paid"), "circle-check", "good"),
+    "UNPAID": Shown(_l("Not paid"), "hourglass", "warn"),
+    "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
+    "REFUNDED": Shown(_l("Refunded"), "receipt-refund", "calm"),
+}
 KINDS = {
+    "historical_invoice": HISTORICAL_INVOICES,
     "attempt": ATTEMPTS,
     "domain": DOMAINS,
     "plan_change": PLAN_CHANGES,

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Lowest first. `web` is what edges share: only edges may import it.
 ORDER = [
     "core", "web", "audit", "accounts", "notices", "catalog", "wallet", "invoices", "payments", "provisioning",
-    "instances", "subscriptions", "books", "insights", "dashboard", "admin",
+    "instances", "subscriptions", "books", "insights", "imports", "dashboard", "admin",
 ]  # fmt: skip
 # Modules that parse requests or commands, and may compose any package. Everything else obeys the order.
 EDGES = {"views", "webhooks", "api", "admin", "commands", "health", "page", "sessions"}
