@@ -131,11 +131,16 @@ def _run(
     except _TakenBack as end:
         _conclude(report, options, str(end))
     except PortalError as refusal:
-        with force_locale("en"):
-            raise click.ClickException(f"{refusal} Nothing was changed.") from None
+        raise click.ClickException(_refused(refusal)) from None
     else:
         _conclude(report, options, "Done.")
     raise SystemExit(1 if report.rows[Result.REFUSED] else 0)
+
+
+def _refused(refusal: PortalError) -> str:
+    with force_locale("en"):
+        words = str(refusal)
+    return words if "Nothing was" in words else f"{words} Nothing was changed."
 
 
 def _refuse_large(file: Path) -> None:

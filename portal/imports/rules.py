@@ -23,7 +23,7 @@ from portal.imports.models import HistoricalStatus, ImportKind
 from portal.subscriptions.rules.periods import MONTHS, add_months
 from portal.web.languages import DEFAULT, LANGUAGES
 
-FILE_MIB_MAX = 50
+FILE_MIB_MAX = 20
 PDF_KIB_MAX = 1024
 CELL_LENGTH_MAX = 300
 EXTERNAL_ID_LENGTH_MAX = 50

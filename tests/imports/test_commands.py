@@ -15,6 +15,8 @@ from portal.audit.models import AuditEntry
 from portal.core import clock
 from portal.core.clock import JAKARTA
 from portal.core.db import db, transaction
+from portal.core.ids import new_id
+from portal.core.money import rupiah
 from portal.core.outbox import OutboxMessage
 from portal.imports.models import HistoricalInvoice, ImportRecord
 from portal.instances.models import Instance
@@ -23,8 +25,10 @@ from portal.notices.models import Mail
 from portal.subscriptions import actions as subscriptions
 from portal.subscriptions.leaks import leaks
 from portal.subscriptions.models import Subscription
+from portal.wallet import actions as wallet_actions
 from portal.wallet import queries as wallet
-from portal.wallet.models import JournalEntry, Transaction
+from portal.wallet.actions import Line
+from portal.wallet.models import EntryKind, JournalEntry, Transaction, TransactionType
 from portal.wallet.wording import line_text
 from tests.books_audit import assert_books_are_clean
 from tests.personas import PASSWORD, register_person
@@ -185,6 +189,24 @@ def test_balances_are_opening_entries_that_the_books_agree_with(run, moved):
     assert (line.type, line.amount, line.balance_after) == ("OPENING_BALANCE", 150_000, 150_000)
     assert line_text(line) == "Credit that you brought along from before"
     assert_books_are_clean()
+
+
+def test_what_follows_a_balance_mails_nobody(run, moved, drain):
+    run("balances", "--commit")
+    assert drain() > 0
+    assert count(Mail) == 0
+    assert_books_are_clean()
+
+
+def test_a_debt_is_paid_first(run, ayu):
+    with transaction() as session:
+        wallet_actions.take_back_top_up(
+            session, ayu.customer_id, rupiah(3_000), kind=EntryKind.CHARGEBACK, gateway="midtrans", key="back",
+            payment_id=new_id(), line=Line(TransactionType.REFUND, "top_up_charged_back", {}), now=clock.now(),
+        )  # fmt: skip
+    run("users", "--commit", "--link-existing", rows=["u-9;ayu@example.com;Ayu;;id;ya"])
+    run("balances", "--commit", rows=["b-9;u-9;5.000"])
+    assert balance("ayu@example.com") == 2_000
 
 
 def test_a_balance_is_booked_once_however_often_it_is_imported(run, moved):

@@ -41,7 +41,7 @@ def test_an_amount_reads_one_way(text, amount):
     ],
 )  # fmt: skip
 def test_an_amount_that_could_be_another_is_refused(portal, text, words):
-    with pytest.raises(RowRefused, match=".") as refusal:
+    with pytest.raises(RowRefused) as refusal:
         rules.parse_amount(text)
     assert words in _english(refusal.value)
 
@@ -63,7 +63,8 @@ def test_a_date_reads_one_way(text, day_first, day):
     [
         ("03/04/2026", "two ways"), ("04/13/2026", "calendar"), ("29/02/2026", "calendar"), ("2026-13-01", "calendar"),
         ("2026-02-30", "calendar"), ("1999-12-31", "calendar"), ("2026/03/04", "like 2026"),
-        ("31.03.2026", "like 2026"), ("31/03/26", "like 2026"), ("", "like 2026"), ("46112", "like 2026"), ("2026-3-4", "like 2026"),
+        ("31.03.2026", "like 2026"), ("31/03/26", "like 2026"), ("", "like 2026"), ("46112", "like 2026"),
+        ("2026-3-4", "like 2026"),
     ],
 )  # fmt: skip
 def test_a_date_that_could_be_another_is_refused(portal, text, words):
