@@ -87,13 +87,11 @@ def take_lines(session: Session, lines: Iterable[Line], options: Options, *, now
 
 def _take_line(session: Session, line: Line, options: Options, *, now: datetime) -> Outcome:
     external_id = rules.shown(line.cells.get("external_id", ""))
-    queued = len(session.info.get("unpushed", []))
     try:
         row = rules.parse(options.kind, line, day_first=options.day_first)
         with session.begin_nested():
             result = _take_row(session, row, options, now=now)
     except PortalError as refusal:
-        del session.info.get("unpushed", [])[queued:]  # what the savepoint took back is nobody's work
         column = getattr(refusal, "column", "")
         return Outcome(line.number, external_id, Result.REFUSED, column=column, words=str(refusal))
     amount = 0 if result is Result.THERE else _amount_of(row)

@@ -345,7 +345,8 @@ def test_a_file_that_changed_is_a_changed_row(run, moved, folder):
 
 def test_files_that_are_missing_elsewhere_or_no_pdf_are_refused(run, moved, folder):
     (folder / "page.pdf").write_text("<html>")
-    (folder / "link.pdf").symlink_to("/etc/hostname")
+    (folder.parent / "elsewhere.pdf").write_bytes(b"%PDF-1.4")
+    (folder / "link.pdf").symlink_to(folder.parent / "elsewhere.pdf")
     (folder / "large.pdf").write_bytes(b"%PDF-" + b"0" * 1024 * 1024)
     names = ["gone.pdf", "page.pdf", "link.pdf", "large.pdf", "../users.csv"]
     rows = [f"i-{n},u-1,{n},2025-01-31,App,25000,IDR,PAID,{name}" for n, name in enumerate(names)]
