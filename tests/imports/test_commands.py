@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import undefer
 
 from jobs import subscriptions as jobs
+from portal.accounts import passwords
 from portal.accounts import queries as accounts
 from portal.accounts.models import Customer, User
 from portal.audit.models import AuditEntry
@@ -31,7 +32,7 @@ from portal.wallet.actions import Line
 from portal.wallet.models import EntryKind, JournalEntry, Transaction, TransactionType
 from portal.wallet.wording import line_text
 from tests.books_audit import assert_books_are_clean
-from tests.personas import PASSWORD, register_person
+from tests.personas import PASSWORD, register_person, sign_in
 from tests.subscriptions.course import attempts, charges, come_up, go_to
 from tests.subscriptions.shop import plan_of, sell_out
 
@@ -245,6 +246,16 @@ def test_a_subscription_goes_on_at_its_price_without_a_charge(taken):
     names = set(db.session().scalars(sa.select(OutboxMessage.name)))
     assert "instances.provision" in names
     assert_books_are_clean()
+
+
+def test_its_page_says_that_the_period_was_paid_before(client, taken):
+    with transaction() as session:
+        values = {"password_hash": passwords.hashed(PASSWORD), "language": "en"}
+        session.execute(sa.update(User).where(User.email == AYU).values(**values))
+    sign_in(client, AYU)
+    page = client.get(f"/subscriptions/{taken.id}").text
+    assert "Paid before you moved here" in page
+    assert "Free" not in page
 
 
 def test_it_is_no_leak_and_takes_its_slot(taken):
