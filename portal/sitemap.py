@@ -19,6 +19,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.transfers.views", "/transfers"),
     ("portal.nodes.webhooks", "/nodes"),
     ("portal.invoices.views", "/invoices"),
+    ("portal.imports.views", "/invoices/before"),  # of the time before MinisPod
     ("portal.subscriptions.views", "/subscriptions"),
     ("portal.instances.views", "/instances"),
     ("portal.notices.views", "/notices"),
@@ -60,6 +61,7 @@ COMMANDS: list[str] = [
     "portal.dashboard.commands",
     "portal.subscriptions.commands",
     "portal.admin.commands:seed",
+    "portal.imports.commands",
 ]
 """Modules with a click group named `commands` (or as said): `flask catalog`, `flask books`, `flask accounts`, …"""
 

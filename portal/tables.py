@@ -6,6 +6,7 @@ from portal.audit import models as audit
 from portal.books import models as books
 from portal.catalog import models as catalog
 from portal.core import job_runs, outbox, switches
+from portal.imports import models as imports
 from portal.insights import models as insights
 from portal.instances import models as instances
 from portal.invoices import models as invoices
@@ -22,6 +23,7 @@ __all__ = [
     "audit",
     "books",
     "catalog",
+    "imports",
     "insights",
     "instances",
     "invoices",

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, flash, request, url_for
 from portal.accounts.sessions import current_customer
 from portal.core import clock
 from portal.core.db import db, transaction
+from portal.imports import queries as imports
 from portal.invoices import actions, queries, wording
 from portal.invoices.errors import PdfNotReady, PdfUnavailable
 from portal.invoices.models import Document, Series
@@ -34,6 +35,7 @@ def listing() -> Response:
         listed=listed,
         filters=filters,
         wording=wording,
+        before=imports.invoice_page(db.session(), current_customer().id),
     )
 
 

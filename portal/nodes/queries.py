@@ -63,7 +63,7 @@ def not_ready(session: Session, *, now: datetime) -> Sequence[Node]:
 
 
 def overselling(session: Session, *, now: datetime) -> Overselling:
-    """Every slot that is for sale against what the active nodes have free; nothing before the cluster named any node."""
+    """Every slot for sale against what the active nodes have free; nothing before the cluster named any node."""
     if session.scalar(sa.select(Node.id).where(Node.synced_at.is_not(None)).limit(1)) is None:
         return rules.overselling([], [])
     statement = (

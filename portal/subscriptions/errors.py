@@ -26,6 +26,13 @@ class DuplicateSubscription(Conflict):
         super().__init__(subscription_id=subscription_id)
 
 
+class AlreadySubscribed(Conflict):
+    """Of somebody whose subscription is being taken over: said to the operator."""
+
+    code = "ALREADY_SUBSCRIBED"
+    message = _l("This customer has a live subscription to the app here already.")
+
+
 class PriceChanged(Conflict):
     code = "PRICE_CHANGED"
     message = _l("The price has changed since you saw it. Nothing was charged. Look at the new price first.")

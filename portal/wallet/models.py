@@ -68,6 +68,7 @@ class TransactionType(StrEnum):
     PROMO = "PROMO"
     HOLD = "HOLD"  # set aside for the waitlist, and what comes back of it
     ADMIN_ADJUSTMENT = "ADMIN_ADJUSTMENT"
+    OPENING_BALANCE = "OPENING_BALANCE"  # brought along from the system before
 
 
 class TransactionStatus(StrEnum):

@@ -20,6 +20,7 @@ TYPES: dict[str, Any] = {
     TransactionType.PROMO: _l("Promotion"),
     TransactionType.HOLD: _l("Set aside"),
     TransactionType.ADMIN_ADJUSTMENT: _l("Correction"),
+    TransactionType.OPENING_BALANCE: _l("Opening balance"),
 }
 
 STATUSES: dict[str, Any] = {
@@ -48,6 +49,7 @@ LINES: dict[str, Any] = {
     "waitlist_hold": _l("Set aside for %(app)s %(plan)s, which you wait for"),
     "waitlist_release": _l("%(app)s %(plan)s: what was set aside is yours to spend again"),
     "adjustment": _l("Correction by our team: %(reason)s"),
+    "opening_balance": _l("Credit that you brought along from before"),
     "forfeit": _l("Credit given up when the account was closed"),
 }
 

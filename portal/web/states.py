@@ -163,12 +163,19 @@ ALERTS = {
     "ACKNOWLEDGED": Shown(_l("Somebody is on it"), "eye", "warn"),
     "CLOSED": Shown(_l("Over"), "circle-check", "good"),
 }
+HISTORICAL_INVOICES = {
+    "PAID": Shown(_l("Paid"), "circle-check", "good"),
+    "UNPAID": Shown(_l("Not paid"), "hourglass", "warn"),
+    "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
+    "REFUNDED": Shown(_l("Refunded"), "receipt-refund", "calm"),
+}
 KINDS = {
     "adjustment": ADJUSTMENTS,
     "verdict": VERDICTS,
     "work": WORK,
     "run": RUNS,
     "alert": ALERTS,
+    "historical_invoice": HISTORICAL_INVOICES,
     "attempt": ATTEMPTS,
     "domain": DOMAINS,
     "drain": DRAINS,

@@ -132,6 +132,15 @@ ACCOUNT: dict[str, Wording] = {
         Link("accounts.forgot_password", _l("Set a new password")),
         {"ip_address": "203.0.113.7"},
     ),
+    "account_moved": Wording(
+        _l("Your account has moved: set a password"),
+        [
+            _l("Your account with us is now here, with your credit, your apps and your invoices."),
+            _l("Ask for a new password with this e-mail address; the mail that follows lets you set one."),
+            _l("Nothing was charged for the move."),
+        ],
+        Link("accounts.forgot_password", _l("Set a password")),
+    ),
     "account_deactivated": Wording(
         _l("Your account is closed"),
         [

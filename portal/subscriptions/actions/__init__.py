@@ -18,11 +18,12 @@ from portal.subscriptions.actions.cancelling import (
 )
 from portal.subscriptions.actions.resuming import first_fee, price_now, resume, wait_to_resume
 from portal.subscriptions.actions.subscribing import Purchase, live_subscription, sold_plan, subscribe
+from portal.subscriptions.actions.taking_over import Running, take_over
 from portal.subscriptions.actions.under_way import change_under_way, forgotten, refuse_during_change
 
 __all__ = [
-    "Purchase", "add_instance", "cancel_now", "change_under_way", "confirm_clean_up", "delete_instance",
+    "Purchase", "Running", "add_instance", "cancel_now", "change_under_way", "confirm_clean_up", "delete_instance",
     "fail_provisioning", "first_fee", "forgotten", "instances_present", "is_last", "live_subscription", "price_now",
     "refund_now", "refuse_during_change", "request_cancellation", "resume", "set_auto_renew", "set_order",
-    "sold_plan", "subscribe", "undo_cancellation", "wait_to_resume",
+    "sold_plan", "subscribe", "take_over", "undo_cancellation", "wait_to_resume",
 ]  # fmt: skip

@@ -124,9 +124,10 @@ class ChargeKind(StrEnum):
     RENEWAL = "RENEWAL"
     RESUMPTION = "RESUMPTION"
     UPGRADE = "UPGRADE"
+    IMPORTED = "IMPORTED"  # the running period of a subscription that was taken over: paid elsewhere, so zero here
 
 
-OF_PERIOD = (ChargeKind.FIRST, ChargeKind.RENEWAL, ChargeKind.RESUMPTION)
+OF_PERIOD = (ChargeKind.FIRST, ChargeKind.RENEWAL, ChargeKind.RESUMPTION, ChargeKind.IMPORTED)
 """A period is charged once, by one of these; upgrades within it come on top."""
 
 
@@ -146,6 +147,7 @@ class SubscriptionCharge(Identified, Base):
         Index("ix_subscription_charge_charged_at", "charged_at", "id"),
         CheckConstraint("amount >= 0", name="amount"),
         CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded"),
+        CheckConstraint("kind <> 'IMPORTED' OR amount = 0", name="imported_is_free"),
     )
 
     subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscription.id"))
