@@ -75,7 +75,7 @@ def test_words_get_the_figures_they_need() -> None:
         NOW, books=["a b"], comparison=["c d"], gateway=Pulse(0, 9), cluster=Pulse(0, 9), mail=Pulse(0, 9),
         requests=Pulse(0, 99), work_due=1, work_oldest_at=NOW - timedelta(hours=1), work_failed=[("1", "x.y")],
         workers=0, runs_late=["a"], runs_failed=["b"], database_bytes=9 * GIB, volume_bytes=10 * GIB,
-        short_plans=[ShortPlan("n8n Basic", 0, 3, 2)],
+        short_plans=[ShortPlan("n8n Basic", 0, 3, 2)], nodes_away=["node-2"],
     )  # fmt: skip
     signals = rules.judge(ill)
     assert [signal.code for signal in signals] == list(rules.CODES)

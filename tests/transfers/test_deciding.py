@@ -133,7 +133,7 @@ def test_a_customer_who_cancels_while_somebody_credits_loses_nothing(portal, des
 def test_the_owner_is_mailed_that_we_have_the_proof_and_the_receipt(desk):
     desk.approve(desk.proven())
     run_due_work(without=("notices.deliver",))
-    mails = db.session().query(Mail).order_by(Mail.created_at, Mail.id).all()
+    mails = db.session().query(Mail).filter(Mail.customer_id.is_not(None)).order_by(Mail.created_at, Mail.id).all()
     assert [mail.code for mail in mails] == ["transfer_proof_received", "receipt_issued"]
     assert mails[1].document_id is not None
 
