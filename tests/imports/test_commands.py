@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from flask_babel import force_locale
 from sqlalchemy.orm import undefer
 
 from jobs import subscriptions as jobs
@@ -188,7 +189,8 @@ def test_balances_are_opening_entries_that_the_books_agree_with(run, moved):
     assert (entry.kind, entry.idempotency_key) == ("OPENING_BALANCE", "import:balance:b-1")
     line = db.session().scalars(sa.select(Transaction)).one()
     assert (line.type, line.amount, line.balance_after) == ("OPENING_BALANCE", 150_000, 150_000)
-    assert line_text(line) == "Credit that you brought along from before"
+    with force_locale("en"):
+        assert line_text(line) == "Credit that you brought along from before"
     assert_books_are_clean()
 
 
