@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from portal.audit import actions as audit
+from portal.audit import wording
 from portal.audit.actions import Actor
 from portal.audit.models import AuditEntry
 from portal.core import clock
@@ -20,6 +22,7 @@ from portal.core.db import db, transaction
 from tests.personas import sign_in
 from tests.queries import counted
 
+ROOT = Path(__file__).resolve().parents[2]
 pytest_plugins = ["tests.personas"]
 
 
@@ -128,3 +131,13 @@ def test_a_subject_leads_to_its_page(client, dewi):
     assert f'href="/admin/jobs/outbox/{message_id}"' in page
     assert 'href="/admin/jobs/schedule/clean-up"' in page
     assert "outbox/no-id" not in page
+
+
+def test_every_act_that_is_written_down_has_words():
+    written = r"(?:changed|note|_note)\(\s*session,\s*(?:actor,\s*)?\"([a-z_]+\.[a-z_]+)\""
+    sources = [path.read_text() for path in (ROOT / "portal").rglob("*.py")]
+    codes = {code for source in sources for code in re.findall(written, source)}
+    assert len(codes) > 50
+    assert sorted(codes - wording.ACTIONS.keys()) == []
+    kinds = {kind for source in sources for kind in re.findall(r"subject_kind=\"([a-z_]+)\"", source)}
+    assert sorted(kinds - wording.SUBJECTS.keys()) == []
