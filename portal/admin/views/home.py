@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from portal.admin import sections
 from portal.admin.pages import has_page, page_of
 from portal.admin.queries import home as queries
+from portal.audit import wording as audit_wording
 from portal.core import clock
 from portal.core.db import db
 from portal.wallet.wording import TYPES
@@ -35,4 +36,4 @@ def overview() -> Response:
 @blueprint.app_context_processor
 def frame() -> dict[str, Any]:
     """What the frame of the operator's pages shows."""
-    return {"admin_sections": sections.GROUPS, "has_page": has_page}
+    return {"admin_sections": sections.GROUPS, "has_page": has_page, "act_words": audit_wording.action}
