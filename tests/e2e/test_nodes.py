@@ -51,7 +51,7 @@ def test_nodes_are_listed_cordoned_and_the_way_out_of_one_is_previewed(operator:
     expect(page.get_by_role("row", name=name)).to_contain_text("node-")
     assert violations(page, page.url) == []
     page.get_by_role("button", name="Move").click()
-    expect(page.get_by_text("1 of 1 moved")).to_be_visible()
+    expect(page.get_by_text("1 of 1 moved")).to_be_visible(timeout=60_000)  # a worker moves it, and it comes up
     page.goto(f"/admin/nodes/{home}")
     page.get_by_role("button", name="Let apps come again").click()
     expect(page.get_by_text("Active", exact=True)).to_be_visible()
