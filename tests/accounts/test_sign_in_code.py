@@ -169,7 +169,7 @@ def test_a_recovery_code_stands_in_for_the_phone_once(client, portal, ayu, phone
 def test_ten_minutes_later_one_begins_anew(client, ayu, phone):
     half(client, wanted="/wallet/")
     clock.advance(half_way.LIFETIME)
-    answer = client.get(f"{CODE}?next=/wallet/")
+    answer = client.get(f"{CODE}?next=/wallet/", headers=ENGLISH)
     assert answer.location == "/sign-in?next=/wallet/"
     assert "This took too long" in client.get(answer.location, headers=ENGLISH).text
     half(client)
