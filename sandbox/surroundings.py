@@ -182,19 +182,31 @@ class Surroundings:
         return self.local / "sandbox" / "kubeconfig"
 
 
+LOCK_TRIES = 20
+
+
 class Lock:
     """One run per data folder. The kernel frees the lock when its holder dies, however it dies."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = path.open("a+")
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._take():
             holder = self._read()
             where, pid = holder.get("url", "another address"), holder.get("pid", "?")
-            raise Refusal(f"MinisPod is already running at {where} (pid {pid}).") from None
+            raise Refusal(f"MinisPod is already running at {where} (pid {pid}).")
         self.ended_in_order = not self._read()
+
+    def _take(self) -> bool:
+        """A child that was just being started when its parent was killed holds the lock for an instant longer."""
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.1)
+            else:
+                return True
+        return False
 
     def write(self, *, url: str) -> None:
         self._replace(json.dumps({"pid": os.getpid(), "url": url}))
