@@ -223,7 +223,9 @@ def _record_no_answer(instance_id: UUID, error: ClusterUnavailable) -> None:
             _fail(session, instance, "cluster_unavailable", {}, now=now)
             if rules.is_first_roll_out(instance):
                 return outbox.complete(session, now=now)
-        outbox.again(session, now=now, after=_pause(instance, now), reason=f"{error.code} {error.details}")
+        since, interval = outbox.queued_at(), timedelta(seconds=settings().provision_check_interval_s)
+        pause = rules.no_answer_pause(interval=interval, since=since, deadline_at=instance.deadline_at, now=now)
+        outbox.again(session, now=now, after=pause, reason=f"{error.code} {error.details}")
     return None
 
 

@@ -74,6 +74,7 @@ class Claim:
     name: str
     arguments: dict[str, Any]
     attempts: int  # in a row, this one included
+    queued_at: datetime
     until: datetime  # the lease's end; no other claim of the message has the same
 
 
@@ -231,11 +232,14 @@ def claim(session: Session, message_id: UUID, *, now: datetime) -> Claim | None:
             or_(OutboxMessage.claimed_until.is_(None), OutboxMessage.claimed_until <= now),
         )
         .values(claimed_until=now + LEASE, attempts=OutboxMessage.attempts + 1)
-        .returning(OutboxMessage.name, OutboxMessage.arguments, OutboxMessage.attempts, OutboxMessage.claimed_until)
+        .returning(*(getattr(OutboxMessage, column) for column in _CLAIMED))
         .execution_options(synchronize_session=False)
     )
     row = session.execute(statement).one_or_none()
-    return Claim(message_id, row.name, row.arguments, row.attempts, row.claimed_until) if row else None
+    return Claim(message_id, *row) if row else None
+
+
+_CLAIMED = ("name", "arguments", "attempts", "created_at", "claimed_until")
 
 
 def complete(session: Session, *, now: datetime) -> None:
@@ -262,6 +266,12 @@ def again(session: Session, *, now: datetime, after: timedelta, reason: str | No
     message.run_at, message.attempts = now + after, 0
     message.claimed_until, message.pushed_at, message.last_error = None, now, reason
     session.info.setdefault("unpushed", []).append(message)
+
+
+def queued_at() -> datetime:
+    """When the running work was first asked for, however often it has come again; now, outside of any work."""
+    claim = _current.get()
+    return claim.queued_at if claim is not None else clock.now()
 
 
 def record_failure(session: Session, claim: Claim, *, now: datetime, error: str) -> bool:

@@ -144,6 +144,13 @@ def check_pause(*, interval: timedelta, deadline_at: datetime, now: datetime) ->
     return min(max((now - deadline_at) / 10, interval), OBSERVE_PAUSE_MAX)
 
 
+def no_answer_pause(*, interval: timedelta, since: datetime, deadline_at: datetime | None, now: datetime) -> timedelta:
+    """Before a cluster that does not answer is asked again: a quarter of the time it was asked for so far, at least the
+    usual interval and at most 10 minutes. The deadline is still met to the second."""
+    pause = min(max((now - since) / 4, interval), OBSERVE_PAUSE_MAX)
+    return max(min(pause, deadline_at - now), interval) if deadline_at is not None and deadline_at > now else pause
+
+
 def _is_customers(instance: Instance) -> bool:
     """Neither ending, nor suspended for money, nor in an administrator's hands."""
     return instance.fenced_at is None and instance.state not in (SUSPENDED, TERMINATED, MAINTENANCE)

@@ -98,3 +98,18 @@ def test_the_clean_up_comes_again_slower_and_slower_but_for_ever(after_s, pause_
 def test_an_outage_is_watched_slower_and_slower_after_its_deadline(late_s, pause_s):
     pause = rules.check_pause(interval=timedelta(seconds=3), deadline_at=NOW, now=NOW + timedelta(seconds=late_s))
     assert pause == timedelta(seconds=pause_s)
+
+
+@pytest.mark.parametrize("waited_s, pause_s", [(0, 3), (8, 3), (40, 10), (240, 60), (10**6, 600)])
+def test_a_cluster_that_does_not_answer_is_asked_less_and_less(waited_s, pause_s):
+    asked = {"interval": timedelta(seconds=3), "since": NOW, "now": NOW + timedelta(seconds=waited_s)}
+    assert rules.no_answer_pause(deadline_at=None, **asked) == timedelta(seconds=pause_s)
+    assert rules.no_answer_pause(deadline_at=NOW, **asked) == timedelta(seconds=pause_s)
+
+
+@pytest.mark.parametrize("left_s, pause_s", [(100, 10), (7, 7), (1, 3)])
+def test_it_is_asked_once_more_when_the_deadline_comes(left_s, pause_s):
+    now = NOW + timedelta(seconds=40)
+    asked = {"interval": timedelta(seconds=3), "since": NOW, "now": now}
+    pause = rules.no_answer_pause(deadline_at=now + timedelta(seconds=left_s), **asked)
+    assert pause == timedelta(seconds=pause_s)
