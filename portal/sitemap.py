@@ -14,6 +14,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.catalog.views", "/catalog"),
     ("portal.dashboard.views", "/dashboard"),
     ("portal.wallet.views", "/wallet"),
+    ("portal.promotions.views", "/promo-codes"),
     ("portal.payments.views", "/top-ups"),
     ("portal.payments.webhooks", "/webhooks"),
     ("portal.transfers.views", "/transfers"),
@@ -41,6 +42,7 @@ SITEMAP: list[tuple[str, str]] = [
     ("portal.admin.views.nodes", "/admin/nodes"),
     ("portal.admin.views.plans", "/admin/services"),  # and the services they belong to
     ("portal.admin.views.quota", "/admin/quota"),
+    ("portal.admin.views.promo_codes", "/admin/promo-codes"),
     ("portal.admin.views.app_templates", "/admin/app-templates"),
     ("portal.admin.views.switches", "/admin/switches"),
     ("portal.admin.views.jobs", "/admin/jobs"),

@@ -13,6 +13,7 @@ from portal.invoices import models as invoices
 from portal.nodes import models as nodes
 from portal.notices import models as notices
 from portal.payments import models as payments
+from portal.promotions import models as promotions
 from portal.subscriptions import models as subscriptions
 from portal.transfers import models as transfers
 from portal.wallet import models as wallet
@@ -32,6 +33,7 @@ __all__ = [
     "notices",
     "outbox",
     "payments",
+    "promotions",
     "subscriptions",
     "switches",
     "transfers",

@@ -34,6 +34,7 @@ GROUPS: list[tuple[Any, list[Section]]] = [
     (_l("Catalog"), [
         Section("admin_services.listing", "building-store", _l("Services and plans")),
         Section("admin_quota.listing", "stack-2", _l("Quota and waitlists")),
+        Section("admin_promo_codes.listing", "gift", _l("Promo codes")),
         Section("admin_app_templates.listing", "template", _l("App templates")),
     ]),
     (_l("Money"), [

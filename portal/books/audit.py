@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from sqlalchemy.orm import Session
 
 from portal.payments import proofs as payments
+from portal.promotions import proofs as promotions
 from portal.subscriptions import proofs as subscriptions
 from portal.wallet import proofs as wallet
 from portal.wallet.proofs import Difference
 
-CHECKS = [*wallet.CHECKS, *payments.CHECKS, *subscriptions.CHECKS]
+CHECKS = [*wallet.CHECKS, *promotions.CHECKS, *payments.CHECKS, *subscriptions.CHECKS]
 
 
 def differences(session: Session) -> Iterator[Difference]:

@@ -208,6 +208,24 @@ def refund_purchase(
     return True
 
 
+def give(
+    session: Session, customer_id: UUID, amount: Money, *, kind: EntryKind, source: AccountKind, key: str,
+    about: Reference, line: Line, now: datetime,
+) -> UUID | None:  # fmt: skip
+    """Credit out of a system account of our own: a debt is paid first, the rest may be spent. The entry's id; None on
+    a repeat of `key`. Records `wallet.credited`."""
+    wallet = lock_wallet(session, customer_id, now=now, currency=amount.currency)
+    before, split = wallet.spendable, split_credit(amount.amount, debt=wallet.debt)
+    giver = system_account(session, source, now=now, currency=amount.currency)
+    sides = [Side(wallet.available, split.available), Side(wallet.receivable, split.receivable),
+             Side(giver, -amount.amount)]  # fmt: skip
+    entry_id = post(session, kind, key=key, about=about, sides=sides, now=now)
+    if entry_id is not None:
+        write_line(session, customer_id, line, wallet, before, amount, about, entry_id, key, now)
+        events.record(session, "wallet.credited", customer_id=customer_id)
+    return entry_id
+
+
 def adjust(session: Session, customer_id: UUID, amount: Money, *, key: str, reason: str, now: datetime) -> bool:
     """An administrator's correction, up or down, with its reason. Never below zero. False on a repeat of `key`."""
     wallet = lock_wallet(session, customer_id, now=now, currency=amount.currency)

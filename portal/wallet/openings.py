@@ -8,12 +8,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.core import events
 from portal.core.money import Money
-from portal.wallet.actions import Line, write_line
-from portal.wallet.ledger import Reference, Side, lock_wallet, post, system_account
+from portal.wallet.actions import Line, give
+from portal.wallet.ledger import Reference
 from portal.wallet.models import AccountKind, EntryKind, JournalEntry, LedgerAccount, Posting, TransactionType
-from portal.wallet.rules import split_credit
 
 
 def open_balance(session: Session, customer_id: UUID, amount: Money, *, key: str, now: datetime) -> bool:
@@ -24,19 +22,12 @@ def open_balance(session: Session, customer_id: UUID, amount: Money, *, key: str
     assert amount.amount >= 0, "nobody begins in debt"
     if not amount:
         return False
-    wallet = lock_wallet(session, customer_id, now=now, currency=amount.currency)
-    before, split = wallet.spendable, split_credit(amount.amount, debt=wallet.debt)
-    openings = system_account(session, AccountKind.OPENING_BALANCE, now=now, currency=amount.currency)
-    sides = [Side(wallet.available, split.available), Side(wallet.receivable, split.receivable),
-             Side(openings, -amount.amount)]  # fmt: skip
-    about = Reference("customer", customer_id)
-    entry_id = post(session, EntryKind.OPENING_BALANCE, key=key, about=about, sides=sides, now=now)
-    if entry_id is None:
-        return False
-    line = Line(TransactionType.OPENING_BALANCE, "opening_balance", {})
-    write_line(session, customer_id, line, wallet, before, amount, about, entry_id, key, now)
-    events.record(session, "wallet.credited", customer_id=customer_id)
-    return True
+    entry_id = give(
+        session, customer_id, amount, kind=EntryKind.OPENING_BALANCE, source=AccountKind.OPENING_BALANCE, key=key,
+        about=Reference("customer", customer_id), line=Line(TransactionType.OPENING_BALANCE, "opening_balance", {}),
+        now=now,
+    )  # fmt: skip
+    return entry_id is not None
 
 
 def opened_sum(session: Session, *, key_prefix: str) -> int:

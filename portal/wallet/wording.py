@@ -50,6 +50,7 @@ LINES: dict[str, Any] = {
     "waitlist_release": _l("%(app)s %(plan)s: what was set aside is yours to spend again"),
     "adjustment": _l("Correction by our team: %(reason)s"),
     "opening_balance": _l("Credit that you brought along from before"),
+    "promo": _l("Promo code %(code)s"),
     "forfeit": _l("Credit given up when the account was closed"),
 }
 
@@ -65,6 +66,7 @@ ENTRIES: dict[str, Any] = {
     EntryKind.DEBT_PAYMENT: _l("Debt paid"),
     EntryKind.ADJUSTMENT: _l("Adjustment"),
     EntryKind.OPENING_BALANCE: _l("Opening balance"),
+    EntryKind.PROMO: _l("Promo code redeemed"),
     EntryKind.PAYOUT: _l("Payout"),
     EntryKind.FORFEIT: _l("Credit given up"),
 }

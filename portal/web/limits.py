@@ -26,6 +26,7 @@ RESET_PER_ACCOUNT = "3 per hour"
 VERIFY_AGAIN = "3 per hour"
 LINKS = "30 per hour"
 TOP_UP = "20 per hour"
+PROMO_CODE, PROMO_CODE_PER_ADDRESS = "10 per hour", "60 per hour"  # refused ones: codes are not to be guessed
 PROOF = "20 per hour"  # each is drawn anew, which takes a moment
 CHECK_NOW = "30 per minute"
 EXPORT = "20 per hour"

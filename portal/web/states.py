@@ -169,7 +169,15 @@ HISTORICAL_INVOICES = {
     "CANCELLED": Shown(_l("Cancelled"), "ban", "calm"),
     "REFUNDED": Shown(_l("Refunded"), "receipt-refund", "calm"),
 }
+PROMO_CODES = {
+    "OPEN": Shown(_l("Open"), "circle-check", "good"),
+    "PLANNED": Shown(_l("Not begun"), "hourglass", "calm"),
+    "USED_UP": Shown(_l("Used up"), "stack-2", "calm"),
+    "ENDED": Shown(_l("Ended"), "clock-pause", "calm"),
+    "OFF": Shown(_l("Off"), "ban", "warn"),
+}
 KINDS = {
+    "promo_code": PROMO_CODES,
     "adjustment": ADJUSTMENTS,
     "verdict": VERDICTS,
     "work": WORK,

@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Lowest first. `web` is what edges share: only edges may import it.
 ORDER = [
-    "core", "web", "audit", "accounts", "notices", "catalog", "wallet", "invoices", "payments", "transfers",
-    "provisioning", "nodes", "instances", "subscriptions", "books", "insights", "alerts", "imports", "dashboard",
-    "admin",
+    "core", "web", "audit", "accounts", "notices", "catalog", "wallet", "promotions", "invoices", "payments",
+    "transfers", "provisioning", "nodes", "instances", "subscriptions", "books", "insights", "alerts", "imports",
+    "dashboard", "admin",
 ]  # fmt: skip
 # Modules that parse requests or commands, and may compose any package. Everything else obeys the order.
 EDGES = {"views", "webhooks", "api", "admin", "commands", "health", "page", "sessions"}

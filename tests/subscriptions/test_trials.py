@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.accounts.identities import identities, normal_address
 from portal.accounts.models import User
 from portal.catalog import actions as catalog
 from portal.catalog.models import Plan
@@ -23,7 +24,6 @@ from portal.subscriptions import actions
 from portal.subscriptions.actions import Purchase
 from portal.subscriptions.errors import NoTrial, TrialNeedsEmail, TrialUsed
 from portal.subscriptions.models import Subscription, SubscriptionCharge, TrialClaim
-from portal.subscriptions.rules.trials import identities, normal_address
 from tests.books_audit import assert_books_are_clean
 from tests.personas import Person, register_person, sign_in
 from tests.subscriptions.owned import apps, balance, cancel, come_up, now_of, told
