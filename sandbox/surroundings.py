@@ -198,11 +198,14 @@ class Lock:
         self.ended_in_order = not self._read()
 
     def _take(self) -> bool:
-        """A child that was just being started when its parent was killed holds the lock for an instant longer."""
+        """A child that was just being started when its parent was killed holds the lock for an instant longer, so one
+        whose holder is gone is waited for; a holder that lives is not."""
         for _ in range(LOCK_TRIES):
             try:
                 fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if _lives(self._read().get("pid")):
+                    return False
                 time.sleep(0.1)
             else:
                 return True
@@ -227,6 +230,17 @@ class Lock:
         self.file.truncate()
         self.file.write(text)
         self.file.flush()
+
+
+def _lives(pid: Any) -> bool:
+    """Is there a process of that number?"""
+    try:
+        os.kill(int(pid), 0)
+    except (TypeError, ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def address_without_password(url: str) -> str:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import request
+from flask import flash, request
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
 
-from portal.core.db import transaction
-from portal.core.errors import PortalError
+from portal.admin.rehearsal import rehearsed
+from portal.core.db import db, transaction
+from portal.core.errors import NotFound, PortalError
 from portal.core.ids import parse_id
+from portal.web import htmx
 
 ROWS_MAX = 500
 Verb = Callable[[Session, UUID], object]
+Acts = Mapping[str, tuple[Any, Verb]]
+"""What may be done to many, by its name in the form: the button's words, and the verb for one row."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +38,32 @@ def chosen() -> list[UUID]:
     return list(dict.fromkeys(one for one in ids if one is not None))[:ROWS_MAX]
 
 
+def answer(
+    acts: Acts, *, back: str, names: Callable[[Session, Sequence[UUID]], Mapping[UUID, str]], said: Callable[[int], str]
+) -> Response:
+    """Shows what the act in the form would do to the ticked rows; does it once that is confirmed, and says so.
+
+    `names` words the rows, `said` how many were done. Raises `NotFound` for an act that there is not.
+    """
+    label, verb = acts.get(request.form.get("act", ""), (None, None))
+    if verb is None:
+        raise NotFound
+    ids = chosen()
+    if not ids:
+        flash(_("Tick something first."), "info")
+    elif "confirmed" not in request.form:
+        return htmx.render(
+            "admin/bulk.html", title=label, outcomes=rehearse(ids, verb), names=names(db.session(), ids), back=back,
+            act=request.form["act"], done=done, refused=refused,
+        )  # fmt: skip
+    else:
+        flash(said(done(carry_out(ids, verb))), "success")
+    return htmx.leave_for(back)
+
+
 def rehearse(ids: Sequence[UUID], verb: Verb) -> list[Outcome]:
     """Does it to each row, notes who refused, and takes all of it back."""
-    outcomes: list[Outcome] = []
-    try:
-        with transaction() as session:
-            outcomes += [_outcome(session, row_id, verb) for row_id in ids]
-            raise _Rehearsed
-    except _Rehearsed:
-        return outcomes
+    return rehearsed(lambda session: [_outcome(session, row_id, verb) for row_id in ids])
 
 
 def carry_out(ids: Sequence[UUID], verb: Verb) -> list[Outcome]:
@@ -63,10 +86,6 @@ def _outcome(session: Session, row_id: UUID, verb: Verb) -> Outcome:
     except PortalError as refusal:
         return Outcome(row_id, str(refusal))
     return Outcome(row_id, "")
-
-
-class _Rehearsed(Exception):
-    """Ends a rehearsal: everything in it is rolled back."""
 
 
 def done(outcomes: Sequence[Outcome]) -> int:

@@ -12,6 +12,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 
 from portal.catalog.models import Interval, Plan, PlanType, Service
 from portal.catalog.stocking import PlanWish, ServiceWish
+from portal.core.words import sound
 from portal.web.forms import PortalForm
 
 REQUIRED = _l("Fill this in.")
@@ -19,12 +20,6 @@ SLUG = Regexp(r"^[a-z]([a-z0-9-]{0,58}[a-z0-9])?$", message=_l("Small letters, d
 TAG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 TAGS_MAX, FEATURES_MAX = 12, 12
 AMOUNT_MAX = 1_000_000_000
-
-
-def sound(text: str | None) -> str:
-    """Trimmed, line ends of one kind, without what PostgreSQL cannot keep."""
-    encodable = (text or "").encode("utf-8", "ignore").decode().replace("\r\n", "\n")
-    return "".join(one if one.isprintable() or one == "\n" else " " for one in encodable).strip()
 
 
 def _text(label: Any, length_max: int, *more: Any, area: bool = False) -> Any:

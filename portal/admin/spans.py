@@ -11,6 +11,7 @@ from wtforms.validators import Optional
 
 from portal.admin.lists import FilterForm
 from portal.core.clock import JAKARTA
+from portal.core.words import sound
 
 SEARCH_MAX = 200
 
@@ -24,7 +25,7 @@ class SpanForm(FilterForm):
 
     def text(self) -> str:
         """What is searched for; what no column can hold is left out."""
-        return str(self.wanted("search") or "").replace("\x00", "").strip()[:SEARCH_MAX]
+        return sound(self.wanted("search"))[:SEARCH_MAX]
 
     def within(self, column: Any) -> list[Any]:
         """The days as conditions on a column of instants."""

@@ -106,6 +106,7 @@ SUBJECTS: dict[str, Any] = {
     "user": _l("User"),
     "unknown_email": _l("Unknown e-mail address"),
     "customer": _l("Customer"),
+    "promo_code": _l("Promo code"),
     "work": _l("Queued work"),
     "schedule": _l("Periodic work"),
     "alert": _l("Alert"),

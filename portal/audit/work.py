@@ -14,6 +14,7 @@ from portal.audit.actions import Actor
 from portal.core import job_runs, outbox, schedules
 from portal.core.errors import Conflict, NotFound, PortalError
 from portal.core.outbox import OutboxMessage
+from portal.core.words import sound
 
 REASON_MAX = 300
 
@@ -42,7 +43,7 @@ def give_up(session: Session, message_id: UUID, *, reason: str, actor: Actor, no
 
     Raises `NotFound`, `ReasonMissing`, and `Conflict` while a worker is at it.
     """
-    reason = reason.replace("\0", "").strip()[:REASON_MAX]
+    reason = sound(reason)[:REASON_MAX]
     if not reason:
         raise ReasonMissing
     message = _unfinished(session, message_id, now)

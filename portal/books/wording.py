@@ -9,6 +9,8 @@ from flask_babel import lazy_gettext as _l
 PROMISES: dict[str, Any] = {
     "entries_balance": _l("Every entry has two sides at least and sums to zero."),
     "balances_equal_postings": _l("Every balance is the sum of its postings, and on the right side of zero."),
+    "codes_count_their_redemptions": _l("A promo code was redeemed exactly as often as it says."),
+    "redemptions_have_their_entries": _l("Every redemption gave its amount by one entry out of promotions."),
     "chains_hold": _l("Every wallet's postings are numbered without a gap and hash onto each other."),
     "lines_agree": _l("Every line that a customer sees shows what its entry did."),
     "debts_block_spending": _l("Nobody who owes has credit to spend."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +45,7 @@ def one(session: Session, alert_id: UUID) -> Any:
     return session.execute(statement).one_or_none()
 
 
-def codes_of(session: Session, ids: list[UUID]) -> dict[UUID, str]:
+def codes_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
     """The code of each, for a preview."""
     rows = session.execute(sa.select(Alert.id, Alert.code).where(Alert.id.in_(ids)))
     return {row.id: row.code for row in rows}

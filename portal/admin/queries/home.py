@@ -1,7 +1,7 @@
 """Reads behind the operator's first page.
 
 **To add something that waits for a person**, add a line to `WAITING`: where it is dealt with, an icon, words for how
-many, and a scalar query that an index answers. A line whose page this build does not have is neither asked nor shown.
+many, and a scalar query that an index answers.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ def week(session: Session, today: date) -> tuple[list[Change], datetime | None]:
     return [one for one in found.changes if one.measure.name in SHOWN], rows[-1].made_at if rows else None
 
 
-def waiting(session: Session, has_page: Callable[[str], bool], *, now: datetime) -> list[tuple[Waiting, int]]:
+def waiting(session: Session, *, now: datetime) -> list[tuple[Waiting, int]]:
     """What waits for a person and how many of each, in one query and what the schedule needs; nothing of nothing."""
-    asked = [one for one in WAITING if has_page(one.endpoint)]
-    counts = session.execute(text(f"SELECT {', '.join(f'({one.sql})' for one in asked)}")).one() if asked else ()
-    found = list(zip(asked, counts, strict=True))
-    if has_page(LATE_RUNS.endpoint):
-        found.append((LATE_RUNS, len(schedules.late(session, schedules.entries(), now=now))))
+    counts = session.execute(text(f"SELECT {', '.join(f'({one.sql})' for one in WAITING)}")).one()
+    found = [
+        *zip(WAITING, counts, strict=True),
+        (LATE_RUNS, len(schedules.late(session, schedules.entries(), now=now))),
+    ]
     return [(one, count) for one, count in found if count]
 
 

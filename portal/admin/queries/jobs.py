@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -95,7 +96,7 @@ def message(session: Session, message_id: UUID) -> OutboxMessage | None:
     return session.get(OutboxMessage, message_id)
 
 
-def names(session: Session, ids: list[UUID]) -> dict[UUID, str]:
+def names(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
     """What each of these pieces of work is, for a preview."""
     rows = session.scalars(sa.select(OutboxMessage).where(OutboxMessage.id.in_(ids)))
     return {row.id: f"{row.name} {arguments(row)}".strip() for row in rows}

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from config import settings
 from portal.core.ids import parse_id
+from portal.core.words import sound
 from portal.invoices.models import NUMBER_PREFIX
 
 EACH_MAX = 10
@@ -47,7 +48,7 @@ class Reading:
 
 def cleaned(typed: str) -> str:
     """What was typed, without what no name holds."""
-    return " ".join(typed.replace("\x00", "").split())[:TEXT_MAX]
+    return " ".join(sound(typed).split())[:TEXT_MAX]
 
 
 def found(session: Session, typed: str) -> list[Hit]:
@@ -81,6 +82,7 @@ def _readings(typed: str) -> Iterator[Reading]:
     yield Reading("user", BY_EMAIL, values)
     yield Reading("user", BY_NAME, values)
     yield Reading("customer", BY_CUSTOMER_NAME, values)
+    yield Reading("promo_code", BY_CODE, {"code_prefix": _prefix(typed.upper()), "code": typed.upper()})
     host = _host(lower)
     name = host.removesuffix("." + settings().apps_domain)
     yield Reading("instance", BY_INSTANCE, {"name_prefix": _prefix(name), "name": name})
@@ -106,6 +108,8 @@ BY_EMAIL = """SELECT id, name AS title, email AS detail, email = :whole AS exact
     FROM user_account WHERE email LIKE :prefix ORDER BY email USING ~<~"""
 BY_NAME = """SELECT id, name AS title, email AS detail, false AS exact
     FROM user_account WHERE lower(name) LIKE :prefix ORDER BY lower(name) USING ~<~"""
+BY_CODE = """SELECT id, code AS title, note AS detail, code = :code AS exact
+    FROM promo_code WHERE code LIKE :code_prefix ORDER BY code"""
 BY_CUSTOMER_NAME = """SELECT id, name AS title, 'user-' || number AS detail, false AS exact
     FROM customer WHERE lower(name) LIKE :prefix ORDER BY lower(name) USING ~<~"""
 BY_CUSTOMER = """SELECT id, name AS title, 'user-' || number AS detail, true AS exact

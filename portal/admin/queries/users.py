@@ -46,8 +46,9 @@ def listing(wanted: Wanted) -> Listing:
 def _conditions(wanted: Wanted) -> list[Any]:
     conditions: list[Any] = []
     if wanted.search:
-        like = f"%{_escaped(wanted.search.strip())}%"
-        conditions.append(sa.or_(User.name.ilike(like), User.email.ilike(like), *_number(wanted.search)))
+        words = wanted.search.strip()
+        named = User.name.icontains(words, autoescape=True), User.email.icontains(words, autoescape=True)
+        conditions.append(sa.or_(*named, *_number(words)))
     if wanted.role:
         conditions.append(User.role == wanted.role)
     if wanted.active is not None:
@@ -59,10 +60,6 @@ def _number(text: str) -> list[Any]:
     """A customer's number, as it is or in the name of its namespace."""
     digits = text.strip().removeprefix("user-")
     return [Customer.number == int(digits)] if digits.isascii() and digits.isdigit() and len(digits) < 19 else []
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def names(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:

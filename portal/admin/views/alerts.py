@@ -117,19 +117,7 @@ def acknowledge(alert_id: UUID) -> Response:
 @administrator
 def act_on_many() -> Response:
     """Shows what an act would do to the ticked alerts; does it once that is confirmed."""
-    label, verb = ACTS.get(request.form.get("act", ""), (None, None))
-    if verb is None:
-        raise NotFound
-    ids, back = bulk.chosen(), url_for("admin_alerts.listing")
-    if not ids:
-        flash(_("Tick something first."), "info")
-        return htmx.leave_for(back)
-    if "confirmed" not in request.form:
-        outcomes, names = bulk.rehearse(ids, verb), queries.codes_of(db.session(), ids)
-        return htmx.render(
-            "admin/bulk.html", title=label, outcomes=outcomes, names=names, act=request.form["act"], back=back,
-            bulk=bulk,
-        )  # fmt: skip
-    count = bulk.done(bulk.carry_out(ids, verb))
-    flash(ngettext("You are on %(num)d alert.", "You are on %(num)d alerts.", count), "success")
-    return htmx.leave_for(back)
+    return bulk.answer(
+        ACTS, back=url_for("admin_alerts.listing"), names=queries.codes_of,
+        said=lambda count: ngettext("You are on %(num)d alert.", "You are on %(num)d alerts.", count),
+    )  # fmt: skip

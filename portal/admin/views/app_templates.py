@@ -14,7 +14,6 @@ from wtforms.validators import DataRequired, Length
 from portal.admin import previews
 from portal.admin.acting import acting
 from portal.admin.queries import app_templates as queries
-from portal.admin.service_forms import sound
 from portal.catalog import templating
 from portal.catalog.app_templates import AppTemplate, Plan
 from portal.catalog.errors import TemplateNotFound
@@ -25,6 +24,7 @@ from portal.catalog.templating import TEXT_LENGTH_MAX
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import Conflict
+from portal.core.words import sound
 from portal.web import htmx
 from portal.web.forms import PortalForm
 from portal.web.guards import administrator

@@ -7,8 +7,7 @@ from typing import Any
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from portal.admin import sections
-from portal.admin.pages import has_page, page_of
+from portal.admin import sections, subjects
 from portal.admin.queries import home as queries
 from portal.audit import wording as audit_wording
 from portal.core import clock
@@ -28,12 +27,12 @@ def overview() -> Response:
     changes, made_at = queries.week(session, clock.today(now))
     return htmx.render(
         "admin/home/overview.html",
-        changes=changes, made_at=made_at, waiting=queries.waiting(session, has_page, now=now),
-        happenings=queries.happenings(session), transaction_types=TYPES, page_of=page_of,
+        changes=changes, made_at=made_at, waiting=queries.waiting(session, now=now),
+        happenings=queries.happenings(session), transaction_types=TYPES, address_of=subjects.address_of,
     )  # fmt: skip
 
 
 @blueprint.app_context_processor
 def frame() -> dict[str, Any]:
     """What the frame of the operator's pages shows."""
-    return {"admin_sections": sections.GROUPS, "has_page": has_page, "act_words": audit_wording.action}
+    return {"admin_sections": sections.GROUPS, "act_words": audit_wording.action}

@@ -94,22 +94,10 @@ ACTS = {"retry": (_l("Try again"), _retry)}
 @administrator
 def act_on_many() -> Response:
     """Shows what an act would do to the ticked work; does it once that is confirmed."""
-    label, verb = ACTS.get(request.form.get("act", ""), (None, None))
-    if verb is None:
-        raise NotFound
-    ids, back = bulk.chosen(), url_for("admin_jobs.listing")
-    if not ids:
-        flash(_("Tick something first."), "info")
-        return htmx.leave_for(back)
-    if "confirmed" not in request.form:
-        outcomes, names = bulk.rehearse(ids, verb), queries.names(db.session(), ids)
-        return htmx.render(
-            "admin/bulk.html", title=label, outcomes=outcomes, names=names, act=request.form["act"], back=back,
-            bulk=bulk,
-        )  # fmt: skip
-    count = bulk.done(bulk.carry_out(ids, verb))
-    flash(ngettext("Queued again: %(num)d piece of work.", "Queued again: %(num)d pieces of work.", count), "success")
-    return htmx.leave_for(back)
+    return bulk.answer(
+        ACTS, back=url_for("admin_jobs.listing"), names=queries.names,
+        said=lambda num: ngettext("Queued again: %(num)d piece of work.", "Queued again: %(num)d pieces of work.", num),
+    )  # fmt: skip
 
 
 @blueprint.get("/outbox/<uuid:message_id>")

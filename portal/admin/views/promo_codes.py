@@ -17,12 +17,12 @@ from portal.admin import lists
 from portal.admin.acting import acting
 from portal.admin.lists import FilterForm
 from portal.admin.queries import promo_codes as queries
-from portal.admin.service_forms import sound
 from portal.admin.spans import start_of
 from portal.core import clock
 from portal.core.clock import today
 from portal.core.db import db, transaction
 from portal.core.ids import readable_code
+from portal.core.words import sound
 from portal.promotions import actions
 from portal.promotions.actions import Terms
 from portal.promotions.errors import FewerThanRedeemed, PromoCodeTaken

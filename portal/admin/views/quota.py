@@ -18,12 +18,12 @@ from portal.admin.acting import acting
 from portal.admin.lists import FilterForm
 from portal.admin.queries import quota as queries
 from portal.admin.queries.quota import LINE_MAX, Wanted
-from portal.admin.service_forms import sound
 from portal.catalog import actions as catalog
 from portal.catalog.errors import SlotsInUse
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import Conflict
+from portal.core.words import sound
 from portal.nodes import queries as nodes
 from portal.nodes import wording as words
 from portal.subscriptions import rules

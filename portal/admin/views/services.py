@@ -15,7 +15,7 @@ from portal.admin.acting import acting
 from portal.admin.lists import FilterForm
 from portal.admin.queries import services as queries
 from portal.admin.queries.services import Wanted
-from portal.admin.service_forms import CategoryForm, NewCategoryForm, ServiceForm, sound
+from portal.admin.service_forms import CategoryForm, NewCategoryForm, ServiceForm
 from portal.catalog import stocking
 from portal.catalog.models import Interval, PlanType
 from portal.catalog.templates import app_templates
@@ -23,6 +23,7 @@ from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import Conflict, NotFound
 from portal.core.ids import parse_id
+from portal.core.words import sound
 from portal.web import htmx
 from portal.web.guards import administrator
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, request, url_for
-from flask_babel import gettext as _
+from flask import Blueprint, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -21,9 +20,6 @@ from portal.admin.lists import FilterForm
 from portal.admin.queries import users as queries
 from portal.admin.queries.users import Wanted
 from portal.core import clock
-from portal.core.db import db
-from portal.core.errors import NotFound
-from portal.web import htmx
 from portal.web.guards import administrator
 
 blueprint = Blueprint("admin_users", __name__)
@@ -86,24 +82,10 @@ ACTS = {
 @administrator
 def act_on_many() -> Response:
     """Shows what an act would do to the ticked users; does it once that is confirmed."""
-    label, verb = ACTS.get(request.form.get("act", ""), (None, None))
-    if verb is None:
-        raise NotFound
-    ids = bulk.chosen()
-    if not ids:
-        flash(_("Tick somebody first."), "info")
-        return htmx.leave_for(url_for("admin_users.listing"))
-    if "confirmed" not in request.form:
-        outcomes = bulk.rehearse(ids, verb)
-        names = queries.names(db.session(), ids)
-        return htmx.render(
-            "admin/bulk.html", title=label, outcomes=outcomes, names=names, act=request.form["act"],
-            back=url_for("admin_users.listing"), bulk=bulk,
-        )  # fmt: skip
-    outcomes = bulk.carry_out(ids, verb)
-    count = bulk.done(outcomes)
-    flash(ngettext("Done for %(num)d account.", "Done for %(num)d accounts.", count), "success")
-    return htmx.leave_for(url_for("admin_users.listing"))
+    return bulk.answer(
+        ACTS, back=url_for("admin_users.listing"), names=queries.names,
+        said=lambda count: ngettext("Done for %(num)d account.", "Done for %(num)d accounts.", count),
+    )  # fmt: skip
 
 
 from portal.admin.views import user_changes, user_page  # noqa: E402 - they hang their pages on the blueprint above

@@ -18,6 +18,8 @@ ADVICE: dict[str, Any] = {
     "chains_hold": _l("Rows were changed around the triggers, or a restore is incomplete. Compare the kept heads."),
     "lines_agree": _l("The customer sees another figure than the ledger has. The ledger is right; find who wrote."),
     "debts_block_spending": _l("Take the debt from the credit with an adjustment; find the verb that left both."),
+    "codes_count_their_redemptions": _CAUSE,
+    "redemptions_have_their_entries": _CAUSE,
     "settled_attempts_are_booked": _l("Look at the transaction at the gateway; book what is missing as a new entry."),
     "paid_ones_are_credited": _l("Minutes old: wait. Older: look for the payment's job in flask outbox list."),
     "credits_have_a_cause": _l("Somebody was credited without a payment. Find who wrote; take it back by a new entry."),
