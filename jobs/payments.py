@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Select, or_, select, update
 from portal.core import clock, outbox
 from portal.core.db import db, transaction
 from portal.core.errors import Unavailable
-from portal.payments import actions, notifications, rules
+from portal.payments import actions, notifications, refunding, rules
+from portal.payments.errors import GatewayRefused
 from portal.payments.gateways import Answer
 from portal.payments.models import GatewayEvent, Payment, PaymentAttempt, PaymentStatus
 from portal.payments.registry import GATEWAYS, gateway_named
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 STALE_TRIES = 3
 SYNC_BATCH = 500
 CREDITED = (PaymentStatus.SETTLED, PaymentStatus.PAID_LATE, PaymentStatus.PARTIALLY_REFUNDED)
+LOOK_FOR_REFUND_AFTER = timedelta(minutes=1)
 LOOK_AFTER_UNREAD_NOTICE = timedelta(hours=1)
 
 
@@ -60,6 +62,43 @@ def cancel_at_gateway(payment_id: str) -> None:
             attempt = db.session().get_one(PaymentAttempt, attempt_id)
             gateway_named(attempt.gateway).cancel(attempt.order_id)
             _look(attempt_id, None)
+
+
+def refund(refund_id: str) -> None:
+    """Asks the gateway to send money back, once, and records what its status says; unknown outcomes are looked at.
+
+    The status is read before every try as well: the answer to an earlier one may have been lost.
+    """
+    wanted = refunding.wanted(db.session(), UUID(refund_id))
+    db.session.rollback()
+    _look(wanted.attempt_id, wanted.transaction_id)
+    if not _is_open(wanted.refund_id):
+        return
+    refused = _ask_for(wanted)
+    _look(wanted.attempt_id, wanted.transaction_id)
+    with transaction() as session:
+        now = clock.now()
+        if refused:
+            refunding.refuse(session, wanted.refund_id, gateway_code=refused, now=now)
+        elif refunding.is_open(session, wanted.refund_id):
+            outbox.again(session, now=now, after=LOOK_FOR_REFUND_AFTER, reason="the gateway shows no refund yet")
+
+
+def _ask_for(wanted: refunding.Wanted) -> str:
+    """The gateway's code when it said no."""
+    try:
+        gateway_named(wanted.gateway).refund(
+            wanted.transaction_id, wanted.money, key=str(wanted.refund_id), reason=wanted.reason
+        )
+    except GatewayRefused as error:
+        return str(error.details.get("gateway_code") or "refused")
+    return ""
+
+
+def _is_open(refund_id: UUID) -> bool:
+    found = refunding.is_open(db.session(), refund_id)
+    db.session.rollback()
+    return found
 
 
 def expire_due() -> str:

@@ -57,6 +57,8 @@ ACTIONS: dict[str, Any] = {
     "instance.reconciled": _l("Applied an app's objects again"),
     "instance.restarted": _l("Restarted an app"),
     "invoice.credited": _l("Credited an invoice"),
+    "payment.refund_asked": _l("Asked the gateway for a refund"),
+    "payment.refund_refused": _l("The gateway refused a refund"),
     "promo_code.added": _l("Made a promo code"),
     "promo_code.edited": _l("Changed a promo code"),
     "promo_code.switched_off": _l("Switched a promo code off"),

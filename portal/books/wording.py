@@ -19,7 +19,7 @@ PROMISES: dict[str, Any] = {
     "credits_have_a_cause": _l("Every top-up entry has its transaction at the gateway."),
     "slots_equal_holders": _l("A plan's used slots are those who hold one."),
     "ended_ones_let_go": _l("An ended subscription holds its slot only until its apps are cleaned up."),
-    "held_is_set_aside": _l("What wallets hold aside is what open places in queues say."),
+    "held_is_set_aside": _l("What wallets hold aside is what open places in queues and refunds under way say."),
     "charges_are_booked": _l("Every charge and its refund are in the ledger to the rupiah."),
     "purchases_have_a_charge": _l("Every purchase entry has its charge."),
     "invoices_agree": _l("Every charge has its invoice, every refund its credit note; lines add up to totals."),

@@ -11,7 +11,7 @@ from portal.invoices import actions as invoices
 from portal.invoices.actions import Line as DocumentLine
 from portal.invoices.models import Series
 from portal.notices import actions as notices
-from portal.payments import rules
+from portal.payments import refunding, rules
 from portal.payments.gateways import Answer
 from portal.payments.models import GatewayTransaction, Payment, PaymentStatus
 from portal.payments.rules import BANK_TRANSFER
@@ -73,6 +73,7 @@ def _take_back(
     kind, code = _kind_of(answer.status)
     amount = target - row.taken_back
     key = f"{row.gateway}:{row.transaction_id}:{kind.lower()}:{target}"
+    refunding.arrived(session, payment, row, total=target, now=now)
     booked = wallet.take_back_top_up(
         session, payment.customer_id, Money(amount, payment.currency), kind=kind, gateway=row.gateway, key=key,
         payment_id=payment.id, line=Line(TransactionType.REFUND, code, {"method": payment.method}), now=now,

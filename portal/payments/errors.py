@@ -41,6 +41,11 @@ class NothingToDecide(Conflict):
     message = _l("There is nothing to decide here any more. Look at the payment as it is now.")
 
 
+class CannotRefund(Conflict):
+    code = "CANNOT_REFUND"
+    message = _l("This cannot be refunded at the gateway: look at what it holds, and whether a refund is under way.")
+
+
 class GatewayUnavailable(Unavailable):
     """The gateway did not answer, or not sensibly: the outcome is unknown and will be looked at."""
 

@@ -131,6 +131,48 @@ class GatewayTransaction(Identified, Base):
     rejected_at: Mapped[datetime | None]  # a person decided that what differs is not credited
 
 
+class RefundStatus(StrEnum):
+    REQUESTED = "REQUESTED"  # the credit is held; the gateway was asked, or will be
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+
+
+class PaymentRefund(Identified, Base):
+    """A refund that an administrator asked the gateway for. Its id is the gateway's refund key: a repeat sends nothing
+    twice. It is done once the gateway's status says that `expected_total` of the transaction was taken back."""
+
+    __tablename__ = "payment_refund"
+    __table_args__ = (
+        UniqueConstraint("unique_key"),
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("expected_total >= amount", name="expected_total"),
+        CheckConstraint("status IN ('REQUESTED', 'DONE', 'REFUSED')", name="status"),
+        CheckConstraint("(status = 'REQUESTED') = (decided_at IS NULL)", name="decided"),
+        Index("ix_payment_refund_transaction_id", "transaction_id"),
+        Index("ix_payment_refund_customer_id", "customer_id"),
+        Index(
+            "uq_payment_refund_open", "transaction_id", unique=True, postgresql_where=text("status = 'REQUESTED'"),
+        ),
+    )  # fmt: skip
+
+    transaction_id: Mapped[UUID] = mapped_column(ForeignKey("gateway_transaction.id"))
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id"))
+    amount: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3), default="IDR", server_default="IDR")
+    expected_total: Mapped[int]  # of the transaction, once this one is through
+    reason: Mapped[str] = mapped_column(String(300))
+    status: Mapped[str] = mapped_column(String(10))
+    gateway_code: Mapped[str | None] = mapped_column(String(40))  # why it was refused
+    unique_key: Mapped[str] = mapped_column(String(64))  # made by the form, so that a double click is one
+    asked_by: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    asked_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+
 class GatewayEvent(Identified, Base):
     """A notification exactly as it came, with our verdict. Replaying one only re-reads the gateway's status."""
 

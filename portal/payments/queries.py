@@ -12,7 +12,14 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.core.errors import NotFound
 from portal.payments import rules
-from portal.payments.models import GatewayTransaction, Payment, PaymentAttempt, PaymentStatus
+from portal.payments.models import (
+    GatewayTransaction,
+    Payment,
+    PaymentAttempt,
+    PaymentRefund,
+    PaymentStatus,
+    RefundStatus,
+)
 
 PAGE_SIZE = 20
 
@@ -100,3 +107,15 @@ def payments(session: Session, customer_id: UUID, *, page: int) -> tuple[list[Pa
     )
     found = list(session.scalars(statement))
     return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+
+
+def refunds_under_way(session: Session, customer_id: UUID) -> list[tuple[PaymentRefund, Payment]]:
+    """What the gateway is being asked to send back to a customer, with the top-up it came by; oldest first."""
+    statement = (
+        select(PaymentRefund, Payment)
+        .join(GatewayTransaction, GatewayTransaction.id == PaymentRefund.transaction_id)
+        .join(PaymentAttempt, PaymentAttempt.id == GatewayTransaction.attempt_id)
+        .join(Payment, Payment.id == PaymentAttempt.payment_id)
+        .where(PaymentRefund.customer_id == customer_id, PaymentRefund.status == RefundStatus.REQUESTED)
+    )
+    return [(refund, payment) for refund, payment in session.execute(statement.order_by(PaymentRefund.asked_at))]

@@ -6,23 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.audit import actions as audit
 from portal.audit.actions import Actor
 from portal.core import outbox
-from portal.core.db import ROW_LOCK
-from portal.core.errors import NotFound
 from portal.core.money import Money
-from portal.payments import actions, booking, rules
+from portal.payments import actions, booking, locking, rules
 from portal.payments.errors import NothingToDecide
-from portal.payments.models import GatewayTransaction, Payment, PaymentAttempt, PaymentStatus
+from portal.payments.models import Payment, PaymentStatus
 
 
 def look_again(session: Session, payment_id: UUID, *, actor: Actor, now: datetime) -> Payment:
     """Queues a look at the gateway's status: at once, or one for all who ask within seconds. Raises `NotFound`."""
-    payment = _locked(session, payment_id)
+    payment = locking.payment(session, payment_id)
     actions.queue_check(session, payment, now=now)
     _note(session, actor, "payment.looked_at", payment, now=now)
     return payment
@@ -36,7 +33,7 @@ def credit_as_paid(
 
     A repeat changes nothing. Raises `NothingToDecide` when it is credited otherwise, rejected, or says another sum.
     """
-    payment, row = _in_review(session, payment_id, transaction_id)
+    payment, row = locking.transaction_of(session, payment_id, transaction_id)
     if row.credited == amount.amount:
         return payment
     arrived = Money(row.gross_amount, row.currency)
@@ -61,7 +58,7 @@ def reject(
     Money that was taken is refunded at the gateway by hand. A repeat changes nothing. Raises `NothingToDecide` once
     it is credited.
     """
-    payment, row = _in_review(session, payment_id, transaction_id)
+    payment, row = locking.transaction_of(session, payment_id, transaction_id)
     if row.rejected_at is not None:
         return payment
     if not rules.may_reject(row, expected=payment.money):
@@ -75,29 +72,6 @@ def reject(
         session, actor, "payment.rejected", payment, before={"status": before}, reason=reason, now=now,
         arrived=row.gross_amount, transaction_id=row.transaction_id,
     )  # fmt: skip
-    return payment
-
-
-def _in_review(session: Session, payment_id: UUID, transaction_id: UUID) -> tuple[Payment, GatewayTransaction]:
-    """The payment and one of its transactions, locked in this order like everywhere."""
-    payment = _locked(session, payment_id)
-    statement = (
-        select(GatewayTransaction)
-        .join(PaymentAttempt)
-        .where(PaymentAttempt.payment_id == payment_id, GatewayTransaction.id == transaction_id)
-        .with_for_update(of=GatewayTransaction)
-        .execution_options(populate_existing=True)
-    )
-    row = session.scalar(statement)
-    if row is None:
-        raise NotFound
-    return payment, row
-
-
-def _locked(session: Session, payment_id: UUID) -> Payment:
-    payment = session.get(Payment, payment_id, with_for_update=ROW_LOCK, populate_existing=True)
-    if payment is None:
-        raise NotFound
     return payment
 
 

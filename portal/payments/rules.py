@@ -58,6 +58,10 @@ def offered(*, bank_transfer: bool) -> list[Method]:
 
 PAID = {"settlement", "capture"}
 TAKEN_BACK = {"refund", "partial_refund", "chargeback", "partial_chargeback"}
+REFUNDABLE_TYPES = {"credit_card", "gopay", "shopeepay", "dana", "ovo", "qris"}
+REFUNDABLE_STATES = {"settlement", "partial_refund"}
+"""What Midtrans gives back on request. Source: Midtrans refund API: from these states; virtual accounts, bills and
+convenience stores never."""
 CANCELLABLE = {"pending", "authorize"}
 """No money was taken yet, so that cancelling gives none back."""
 KNOWN = PAID | TAKEN_BACK | {"pending", "authorize", "deny", "failure", "cancel", "expire"}
@@ -103,6 +107,17 @@ def taken_back(answer: Answer, *, credited: int) -> int:
     if answer.status in TAKEN_BACK:
         return min(answer.taken_back, credited)
     return 0
+
+
+def refundable(row: GatewayTransaction) -> int:
+    """What the gateway still holds of a credited transaction, in whole rupiah."""
+    return row.credited - row.taken_back
+
+
+def may_refund(row: GatewayTransaction) -> bool:
+    """May the gateway be asked to send it back? One rule for the form and the action."""
+    at_gateway = row.gateway != BANK_TRANSFER and row.payment_type in REFUNDABLE_TYPES
+    return at_gateway and row.status in REFUNDABLE_STATES and refundable(row) > 0
 
 
 def after_rejection(found: Meaning, answer: Answer) -> Meaning:

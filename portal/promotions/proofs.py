@@ -26,11 +26,12 @@ def codes_count_their_redemptions(session: Session) -> Iterator[Difference]:
 
 def redemptions_have_their_entries(session: Session) -> Iterator[Difference]:
     """Every redemption gave its amount by one entry, from the promotions account; no such entry is without one."""
+    given_out = func.coalesce(-func.sum(Posting.amount).filter(LedgerAccount.kind == AccountKind.PROMOTIONS), 0)
     given = (
-        select(JournalEntry.id, JournalEntry.reference_id, func.coalesce(-func.sum(Posting.amount), 0).label("amount"))
+        select(JournalEntry.id, JournalEntry.reference_id, given_out.label("amount"))
         .join(Posting, Posting.entry_id == JournalEntry.id)
         .join(LedgerAccount, LedgerAccount.id == Posting.account_id)
-        .where(JournalEntry.kind == EntryKind.PROMO, LedgerAccount.kind == AccountKind.PROMOTIONS)
+        .where(JournalEntry.kind == EntryKind.PROMO)
         .group_by(JournalEntry.id)
         .subquery()
     )

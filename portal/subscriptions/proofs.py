@@ -49,7 +49,7 @@ def ended_ones_let_go(session: Session) -> Iterator[Difference]:
 
 
 def held_is_set_aside(session: Session) -> Iterator[Difference]:
-    """What the ledger holds aside is what open places in queues say is set aside for them, one by one."""
+    """What the ledger holds aside is what open places in queues and refunds under way say, one by one."""
     rows = session.execute(
         text(
             """
@@ -57,16 +57,20 @@ def held_is_set_aside(session: Session) -> Iterator[Difference]:
                 SELECT e.reference_kind, e.reference_id, sum(p.amount) AS amount
                 FROM posting p JOIN ledger_account a ON a.id = p.account_id AND a.kind = 'HELD'
                 JOIN journal_entry e ON e.id = p.entry_id
-                GROUP BY e.reference_kind, e.reference_id)
-            SELECT coalesce(w.id, b.reference_id) AS id, coalesce(w.held, 0) AS held, coalesce(b.amount, 0) AS amount
-            FROM waitlist_entry w
-            FULL JOIN booked b ON b.reference_kind = 'waitlist_entry' AND b.reference_id = w.id
-            WHERE coalesce(w.held, 0) <> coalesce(b.amount, 0)
+                GROUP BY e.reference_kind, e.reference_id),
+            holder AS (
+                SELECT 'waitlist_entry' AS kind, id, held FROM waitlist_entry
+                UNION ALL
+                SELECT 'payment_refund', id, CASE status WHEN 'REQUESTED' THEN amount ELSE 0 END FROM payment_refund)
+            SELECT coalesce(h.kind, b.reference_kind) AS kind, coalesce(h.id, b.reference_id) AS id,
+                   coalesce(h.held, 0) AS held, coalesce(b.amount, 0) AS amount
+            FROM holder h FULL JOIN booked b ON b.reference_kind = h.kind AND b.reference_id = h.id
+            WHERE coalesce(h.held, 0) <> coalesce(b.amount, 0)
             """
         )
     )
     for row in rows:
-        yield Difference("held_is_set_aside", f"waitlist_entry {row.id}", f"{row.held}, the ledger says {row.amount}")
+        yield Difference("held_is_set_aside", f"{row.kind} {row.id}", f"{row.held}, the ledger says {row.amount}")
 
 
 def charges_are_booked(session: Session) -> Iterator[Difference]:

@@ -1,7 +1,8 @@
 """Credit set aside: still the customer's, but not to be spent on anything else while it is held.
 
 Held credit does not hide from a debt. A claw-back takes what is available and makes a debt of the rest; the only way
-out of a hold is `release`, which pays a debt first, and `wallet.indebted` has every hold of the debtor released.
+out of a hold is `release`, which pays a debt first, and `wallet.indebted` has every place in a queue of the debtor let
+go of. What is held for a refund under way goes back to whom it came from.
 """
 
 from __future__ import annotations

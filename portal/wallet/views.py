@@ -11,6 +11,7 @@ from portal.accounts.sessions import current_customer
 from portal.core import clock
 from portal.core.db import db
 from portal.dashboard import queries as dashboard
+from portal.payments import queries as payment_queries
 from portal.payments import rules as payment_rules
 from portal.wallet import queries, statement_file, wording
 from portal.wallet.forms import HistoryForm
@@ -50,9 +51,11 @@ def _figures() -> dict[str, Any]:
     """What stands around the history: left out when htmx asks for the history alone."""
     session, customer_id = db.session(), current_customer().id
     waiting, places = dashboard.pending(session, customer_id)
+    overview = queries.overview(session, customer_id, now=clock.now())
     return {
-        "overview": queries.overview(session, customer_id, now=clock.now()),
+        "overview": overview,
         "set_aside": [place for place in places if place.held],
+        "going_back": payment_queries.refunds_under_way(session, customer_id) if overview.held else [],
         "waiting": waiting,
         "payment_rules": payment_rules,
     }

@@ -50,6 +50,9 @@ LINES: dict[str, Any] = {
     "waitlist_release": _l("%(app)s %(plan)s: what was set aside is yours to spend again"),
     "adjustment": _l("Correction by our team: %(reason)s"),
     "opening_balance": _l("Credit that you brought along from before"),
+    "refund_hold": _l("Set aside to go back to you by %(method)s"),
+    "refund_sent": _l("No longer set aside: on its way back to you by %(method)s"),
+    "refund_refused": _l("%(method)s could not send it back: yours to spend again"),
     "promo": _l("Promo code %(code)s"),
     "forfeit": _l("Credit given up when the account was closed"),
 }

@@ -176,7 +176,13 @@ PROMO_CODES = {
     "ENDED": Shown(_l("Ended"), "clock-pause", "calm"),
     "OFF": Shown(_l("Off"), "ban", "warn"),
 }
+REFUNDS = {
+    "REQUESTED": Shown(_l("The gateway is being asked"), "progress", "busy"),
+    "DONE": Shown(_l("Sent back"), "circle-check", "good"),
+    "REFUSED": Shown(_l("Refused by the gateway"), "circle-x", "bad"),
+}
 KINDS = {
+    "refund": REFUNDS,
     "promo_code": PROMO_CODES,
     "adjustment": ADJUSTMENTS,
     "verdict": VERDICTS,

@@ -133,6 +133,17 @@ def an_upgrade_nobody_paid(_: UUID) -> UUID:
 PURCHASE = one("journal_entry", "kind = 'PURCHASE'")
 RECEIPT = one("document", "series = 'RECEIPT'")
 NEXT_TO_LAST = "account_id IN (SELECT id FROM ledger_account WHERE kind = 'AVAILABLE') AND sequence = 2"
+
+
+def refund_from_nowhere(customer: UUID) -> UUID:
+    """A refund that is asked for, and whose credit nobody set aside."""
+    return damage(
+        "INSERT INTO payment_refund (id, transaction_id, customer_id, amount, expected_total, reason, status, unique_key,"
+        " asked_by, asked_at) SELECT gen_random_uuid(), id, :customer, 5, 5, 'No hold', 'REQUESTED', 'k', id, now()"
+        " FROM gateway_transaction LIMIT 1 RETURNING id", customer=customer,
+    )  # fmt: skip
+
+
 DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
     ("a purchase's revenue grew", "entries_balance", "journal_entry", damaged(
         f"UPDATE posting SET amount = amount + 1 WHERE {system_posting('REVENUE')} RETURNING entry_id")),
@@ -172,6 +183,13 @@ DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
     ("a cleaned-up app kept its slot", "ended_ones_let_go", "subscription", damaged(
         "UPDATE instance SET cleaned_up_at = fenced_at WHERE fenced_at IS NOT NULL RETURNING subscription_id")),
     ("more is set aside than was booked", "held_is_set_aside", "waitlist_entry", set_aside_from_nowhere),
+    ("a refund under way holds nothing", "held_is_set_aside", "payment_refund", refund_from_nowhere),
+    ("a promo code counts what nobody redeemed", "codes_count_their_redemptions", "promo_code", damaged(
+        "INSERT INTO promo_code (id, code, amount, currency, note, starts_at, redemptions_max, redemptions,"
+        " newcomers_only, active, created_at) VALUES (gen_random_uuid(), 'FAIR', 1, 'IDR', '', now(), 9, 1, false, true,"
+        " now()) RETURNING code")),
+    ("a gift that nobody redeemed", "redemptions_have_their_entries", "journal_entry", damaged(
+        "UPDATE journal_entry SET kind = 'PROMO' WHERE kind = 'ADJUSTMENT' RETURNING id")),
     ("a purchase became something else", "charges_are_booked", "subscription_charge", damaged(
         f"UPDATE journal_entry SET kind = 'HOLD' WHERE {PURCHASE}"
         " RETURNING reference_id")),

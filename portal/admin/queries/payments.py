@@ -15,9 +15,18 @@ from portal.admin.queries import customers
 from portal.audit.models import AuditEntry
 from portal.core.errors import NotFound
 from portal.core.ids import parse_id
+from portal.core.money import Money
 from portal.invoices.models import Document
 from portal.payments import rules
-from portal.payments.models import GatewayEvent, GatewayTransaction, Payment, PaymentAttempt
+from portal.payments.models import (
+    GatewayEvent,
+    GatewayTransaction,
+    Payment,
+    PaymentAttempt,
+    PaymentRefund,
+    RefundStatus,
+)
+from portal.wallet import queries as wallet
 from portal.wallet.models import JournalEntry
 from portal.web.listings import Listing
 
@@ -72,6 +81,8 @@ class PaymentPage:
     entries: list[JournalEntry]
     documents: list[Document]
     notes: list[AuditEntry]
+    refunds: list[PaymentRefund]
+    available: Money  # the customer's credit now
 
     def creditable(self, row: GatewayTransaction) -> bool:
         """May a person credit what arrived? The rule that the action enforces."""
@@ -80,10 +91,19 @@ class PaymentPage:
     def rejectable(self, row: GatewayTransaction) -> bool:
         return rules.may_reject(row, expected=self.payment.money)
 
-    @property
-    def refundable(self) -> list[GatewayTransaction]:
-        """What the gateway holds of the customer's money for us."""
-        return [row for row in self.transactions if row.credited > row.taken_back or row.rejected_at]
+    def refunds_of(self, row: GatewayTransaction) -> list[PaymentRefund]:
+        """What was asked of the gateway about a transaction, oldest first."""
+        return [one for one in self.refunds if one.transaction_id == row.id]
+
+    def refundable(self, row: GatewayTransaction) -> int:
+        """The most that may be asked for now: what the gateway holds, and the customer has not spent. The rule that the
+        action enforces."""
+        under_way = any(one.status == RefundStatus.REQUESTED for one in self.refunds_of(row))
+        return 0 if under_way or not rules.may_refund(row) else min(rules.refundable(row), self.available.amount)
+
+    def refundable_elsewhere(self, row: GatewayTransaction) -> bool:
+        """Money that we have and the gateway cannot be asked about from here."""
+        return bool(row.rejected_at) or (rules.refundable(row) > 0 and not rules.may_refund(row))
 
 
 def payment_page(session: Session, payment_id: UUID) -> PaymentPage:
@@ -102,6 +122,8 @@ def payment_page(session: Session, payment_id: UUID) -> PaymentPage:
         entries=list(session.scalars(_entries(payment_id))),
         documents=list(session.scalars(_receipts([row.id for row in transactions]))),
         notes=list(session.scalars(_notes(payment_id))),
+        refunds=list(session.scalars(_refunds([row.id for row in transactions]))),
+        available=wallet.available(session, payment.customer_id),
     )
 
 
@@ -128,6 +150,11 @@ def _receipts(transactions: Sequence[UUID]) -> Any:
     return sa.select(Document).where(
         Document.reference_kind == "gateway_transaction", Document.reference_id.in_(transactions)
     )
+
+
+def _refunds(transactions: Sequence[UUID]) -> Any:
+    statement = sa.select(PaymentRefund).where(PaymentRefund.transaction_id.in_(transactions))
+    return statement.order_by(PaymentRefund.asked_at, PaymentRefund.id).execution_options(populate_existing=True)
 
 
 def _notes(payment_id: UUID) -> Any:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from flask import Blueprint, flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
-from wtforms import IntegerField, SelectField
-from wtforms.validators import InputRequired
+from wtforms import HiddenField, IntegerField, SelectField
+from wtforms.validators import InputRequired, NumberRange
 
 from portal.admin import lists
 from portal.admin.acting import acting
@@ -22,8 +22,9 @@ from portal.admin.spans import SpanForm
 from portal.admin.views.reading import readable
 from portal.core import clock
 from portal.core.db import db, transaction
+from portal.core.ids import parse_id
 from portal.core.money import rupiah
-from portal.payments import reviewing, rules
+from portal.payments import refunding, reviewing, rules
 from portal.payments.models import Payment, PaymentStatus
 from portal.wallet.wording import ENTRIES
 from portal.web import htmx, states
@@ -84,11 +85,11 @@ def show(payment_id: UUID) -> Response:
     return _page(payment_id)
 
 
-def _page(payment_id: UUID, *, status: int = 200, wrong: DecisionForm | None = None) -> Response:
+def _page(payment_id: UUID, *, status: int = 200, wrong: PortalForm | None = None) -> Response:
     page = queries.payment_page(db.session(), payment_id)
     return htmx.render(
         "admin/payments/show.html", status=status, page=page, payment=page.payment, methods=rules.METHODS,
-        readable=readable, entry_words=ENTRIES, wrong=wrong,
+        readable=readable, entry_words=ENTRIES, wrong=wrong, refund_key=uuid4().hex,
     )  # fmt: skip
 
 
@@ -127,6 +128,30 @@ def reject(payment_id: UUID, transaction_id: UUID) -> Response:
         )
 
     return _decided(payment_id, decide, _("Rejected. If money was taken, refund it at the gateway now."))
+
+
+class RefundForm(PortalForm):
+    """How much of a transaction goes back, and why."""
+
+    amount = IntegerField(validators=[InputRequired(), NumberRange(1, 10**12)])
+    key = HiddenField()
+    reason = reason()
+
+
+@blueprint.post("/<uuid:payment_id>/transactions/<uuid:transaction_id>/refund")
+@administrator
+def refund(payment_id: UUID, transaction_id: UUID) -> Response:
+    """Has the gateway send money back the way it came."""
+    form = RefundForm()
+    if not form.validate_on_submit() or parse_id(form.key.data or "") is None:
+        return _page(payment_id, status=422, wrong=form)
+    with transaction() as session:
+        refunding.request(
+            session, payment_id, transaction_id, amount=rupiah(form.amount.data or 0), reason=str(form.reason.data),
+            key=str(form.key.data), actor=acting(), now=clock.now(),
+        )  # fmt: skip
+    flash(_("The gateway is being asked. The credit is set aside until it answers."), "info")
+    return _to(payment_id)
 
 
 def _decided(payment_id: UUID, decide: Callable[[Session, DecisionForm], None], said: str) -> Response:

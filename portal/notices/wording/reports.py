@@ -25,7 +25,7 @@ ADVICE: dict[str, Any] = {
     "credits_have_a_cause": _l("Somebody was credited without a payment. Find who wrote; take it back by a new entry."),
     "slots_equal_holders": _l("Count who holds a slot of the plan, then set its used slots to that number."),
     "ended_ones_let_go": _l("The app is gone and its slot was kept: retry its clean-up job."),
-    "held_is_set_aside": _l("Count the customer's open waitlist entries with a hold; release the rest by a new entry."),
+    "held_is_set_aside": _l("Count places in line and refunds under way; release the rest by a new entry."),
     "periods_are_charged": _l("A period without its charge, or the reverse. Look at its tries; correct by an entry."),
     "upgrades_are_charged": _l("Look at the change of plan and its charge; refund what was undone and not given back."),
     "attempts_agree": _l("A try and its charge disagree. The charge is right if the ledger has it; find who wrote."),

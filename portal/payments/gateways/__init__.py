@@ -73,5 +73,9 @@ class Gateway(Protocol):
     def parse_notification(self, body: bytes) -> Notification:
         """Checks shape and signature of a raw notification; no network."""
 
+    def refund(self, transaction_id: str, amount: Money, *, key: str, reason: str) -> None:
+        """Asks to send money back, once per key; what came of it is read from the status. Raises `GatewayRefused` for
+        a definite no."""
+
     def cancel(self, reference: str) -> None:
         """Asks to cancel an unpaid transaction. Refusals are no error: the status is read afterwards."""

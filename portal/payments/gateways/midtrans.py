@@ -25,7 +25,7 @@ from config import Settings
 from portal.core import pulse
 from portal.core.clock import JAKARTA
 from portal.core.db import assert_outside_transaction
-from portal.core.money import IDR, parse_gateway_amount
+from portal.core.money import IDR, Money, parse_gateway_amount
 from portal.payments.errors import (
     BadSignature,
     GatewayRefused,
@@ -44,6 +44,9 @@ TEST_PING = "payment_notif_test_"
 CONNECT_TIMEOUT_S = 3.05
 JSON_DEPTH_MAX = 20
 UNKNOWN_ORDER = "404"  # no method was chosen in the popup yet: the common answer about an order nobody paid
+REFUND_KNOWN = "406"  # asked for under this key before
+DENIED = "202"  # understood, and the bank says no
+REASON_MAX = 100
 # How a Snap method is named in `enabled_payments`. Source: Midtrans request-body-json-parameter.
 ENABLED_PAYMENTS = {"qris": "other_qris"}
 
@@ -87,6 +90,18 @@ class Midtrans:
                 return None
             raise
         return self._read(answer)
+
+    def refund(self, transaction_id: str, amount: Money, *, key: str, reason: str) -> None:
+        assert_outside_transaction()
+        wanted = {"refund_key": _safe(key), "amount": amount.amount, "reason": reason[:REASON_MAX]}
+        try:
+            answer = self._call(lambda: self._core.transactions.refund(_safe(transaction_id), wanted))
+        except GatewayRefused as error:
+            if error.details.get("gateway_code") == REFUND_KNOWN:
+                return
+            raise
+        if str(answer.get("status_code")) == DENIED:
+            raise GatewayRefused(gateway_code=DENIED)
 
     def cancel(self, reference: str) -> None:
         assert_outside_transaction()
