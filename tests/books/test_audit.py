@@ -138,8 +138,9 @@ NEXT_TO_LAST = "account_id IN (SELECT id FROM ledger_account WHERE kind = 'AVAIL
 def refund_from_nowhere(customer: UUID) -> UUID:
     """A refund that is asked for, and whose credit nobody set aside."""
     return damage(
-        "INSERT INTO payment_refund (id, transaction_id, customer_id, amount, expected_total, reason, status, unique_key,"
-        " asked_by, asked_at) SELECT gen_random_uuid(), id, :customer, 5, 5, 'No hold', 'REQUESTED', 'k', id, now()"
+        "INSERT INTO payment_refund (id, transaction_id, customer_id, amount, expected_total, reason, status,"
+        " unique_key, asked_by, asked_at)"
+        " SELECT gen_random_uuid(), id, :customer, 5, 5, 'No hold', 'REQUESTED', 'k', id, now()"
         " FROM gateway_transaction LIMIT 1 RETURNING id", customer=customer,
     )  # fmt: skip
 
@@ -186,8 +187,8 @@ DAMAGES: list[tuple[str, str, str, Callable[[UUID], UUID]]] = [
     ("a refund under way holds nothing", "held_is_set_aside", "payment_refund", refund_from_nowhere),
     ("a promo code counts what nobody redeemed", "codes_count_their_redemptions", "promo_code", damaged(
         "INSERT INTO promo_code (id, code, amount, currency, note, starts_at, redemptions_max, redemptions,"
-        " newcomers_only, active, created_at) VALUES (gen_random_uuid(), 'FAIR', 1, 'IDR', '', now(), 9, 1, false, true,"
-        " now()) RETURNING code")),
+        " newcomers_only, active, created_at) VALUES (gen_random_uuid(), 'FAIR', 1, 'IDR', '', now(), 9, 1, false,"
+        " true, now()) RETURNING code")),
     ("a gift that nobody redeemed", "redemptions_have_their_entries", "journal_entry", damaged(
         "UPDATE journal_entry SET kind = 'PROMO' WHERE kind = 'ADJUSTMENT' RETURNING id")),
     ("a purchase became something else", "charges_are_booked", "subscription_charge", damaged(
