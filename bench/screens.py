@@ -4,7 +4,7 @@
     python -m bench.screens --readme             # the README's few pictures, into docs/pictures/
 
 Pages of a customer are taken as the demo customer, whose address and password come from --email and --password or
-from DEMO_EMAIL and DEMO_PASSWORD. Needs Chromium (CHROMIUM, by default /usr/bin/chromium) and the `dev` packages.
+from DEMO_EMAIL and DEMO_PASSWORD; those of administration as the demo administrator. Needs Chromium (CHROMIUM, by default /usr/bin/chromium) and the `dev` packages.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update", "--hide-scrollbars"]  # fmt: skip
 HEIGHT_MAX_PX = 4000
+ADMINISTRATOR_OF_DEMO = "dewi@demo.minispod.example", "layar perahu pinisi"
 
 VISITOR = {
     "home": "/",
@@ -53,6 +54,31 @@ CUSTOMER = {
     "security": "/security",
     "second-factor": "/security/second-factor",
     "catalog-signed-in": "/catalog/",
+    "promo-code": "/promo-codes/",
+}
+ADMINISTRATOR = {
+    "admin-home": "/admin/",
+    "admin-analytics": "/admin/analytics/",
+    "admin-users": "/admin/users/",
+    "admin-subscriptions": "/admin/subscriptions/",
+    "admin-apps": "/admin/instances/",
+    "admin-services": "/admin/services/",
+    "admin-quota": "/admin/quota/",
+    "admin-promo-codes": "/admin/promo-codes/",
+    "admin-promo-code-new": "/admin/promo-codes/new",
+    "admin-app-templates": "/admin/app-templates/",
+    "admin-top-ups": "/admin/top-ups/",
+    "admin-transfers": "/admin/transfers/",
+    "admin-adjustments": "/admin/adjustments/",
+    "admin-invoices": "/admin/invoices/",
+    "admin-ledger": "/admin/ledger/",
+    "admin-books": "/admin/books/",
+    "admin-nodes": "/admin/nodes/",
+    "admin-jobs": "/admin/jobs/",
+    "admin-gateway-events": "/admin/gateway-events/",
+    "admin-alerts": "/admin/alerts/",
+    "admin-audit": "/admin/audit/",
+    "admin-switches": "/admin/switches/",
 }
 # Pages of one thing: the first link of that shape on the page named here.
 FOLLOWED = {
@@ -63,6 +89,15 @@ FOLLOWED = {
     "place-in-queue": ("/subscriptions/", r"^/subscriptions/waitlist/[0-9a-f-]{36}$"),
     "subscribe": ("/catalog/ghost", r"^/subscriptions/new\?"),
     "plan-change": ("/catalog/n8n", r"/plan-changes/new\?"),
+}
+FOLLOWED_BY_ADMINISTRATOR = {
+    "admin-user": ("/admin/users/", r"^/admin/users/[0-9a-f-]{36}$"),
+    "admin-subscription": ("/admin/subscriptions/", r"^/admin/subscriptions/[0-9a-f-]{36}$"),
+    "admin-app": ("/admin/instances/", r"^/admin/instances/[0-9a-f-]{36}$"),
+    "admin-service": ("/admin/services/", r"^/admin/services/[a-z0-9-]+$"),
+    "admin-promo-code": ("/admin/promo-codes/", r"^/admin/promo-codes/[0-9a-f-]{36}$"),
+    "admin-top-up": ("/admin/top-ups/", r"^/admin/top-ups/[0-9a-f-]{36}$"),
+    "admin-node": ("/admin/nodes/", r"^/admin/nodes/[a-z0-9-]+$"),
 }
 
 
@@ -169,13 +204,16 @@ def _pages(
     browser: Browser, options: argparse.Namespace, shape: Shape, language: str
 ) -> Iterator[tuple[str, Page]]:  # fmt: skip
     """Every wanted page, opened, by name; one that answers with an error is told and left out."""
-    for signed_in, addresses in ((False, VISITOR), (True, CUSTOMER | dict.fromkeys((*FOLLOWED, *BESIDE), ""))):
+    customers = CUSTOMER | dict.fromkeys((*FOLLOWED, *BESIDE), "")
+    administrators = ADMINISTRATOR | dict.fromkeys(FOLLOWED_BY_ADMINISTRATOR, "")
+    people = ("", VISITOR), ("customer", customers), ("administrator", administrators)
+    for person, addresses in people:
         wanted = {n: a for n, a in addresses.items() if not options.only or n in options.only.split(",")}
         if not wanted:
             continue
         context = _context(browser, options, shape, language)
-        if signed_in:
-            _sign_in(context, options, language)
+        if person:
+            _sign_in(context, options, language, ADMINISTRATOR_OF_DEMO if person == "administrator" else None)
         for name, address in wanted.items():
             page = _open(context, options.url, name, address)
             if page is not None:
@@ -195,12 +233,15 @@ def _context(browser: Browser, options: argparse.Namespace, shape: Shape, langua
     return context
 
 
-def _sign_in(context: BrowserContext, options: argparse.Namespace, language: str) -> None:
+def _sign_in(
+    context: BrowserContext, options: argparse.Namespace, language: str, as_somebody: tuple[str, str] | None = None
+) -> None:  # fmt: skip
     """As a person would; then the profile's language, which counts for more than the cookie."""
     page = context.new_page()
+    email, password = as_somebody or (options.email, options.password)
     page.goto(f"{options.url}/sign-in")
-    page.fill('input[name="email"]', options.email)
-    page.fill('input[name="password"]', options.password)
+    page.fill('input[name="email"]', email)
+    page.fill('input[name="password"]', password)
     page.press('input[name="password"]', "Enter")
     page.wait_for_url(lambda url: "/sign-in" not in url, timeout=15_000)
     page.goto(f"{options.url}/profile")
@@ -214,8 +255,8 @@ def _sign_in(context: BrowserContext, options: argparse.Namespace, language: str
 def _open(context: BrowserContext, url: str, name: str, address: str) -> Page | None:
     page = context.new_page()
     followed, beside = BESIDE.get(name, (name, ""))
-    if followed in FOLLOWED:
-        start, pattern = FOLLOWED[followed]
+    if found := (FOLLOWED | FOLLOWED_BY_ADMINISTRATOR).get(followed):
+        start, pattern = found
         page.goto(url + start)
         links = page.locator("main a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))")
         address = next((link + beside for link in links if re.search(pattern, link)), "")

@@ -53,7 +53,7 @@ VISITOR = (
 CUSTOMER = (
     "/dashboard/", "/catalog/n8n", "/instances/", "/subscriptions/", "/wallet/", "/top-ups/new", "/top-ups/",
     "/invoices/", "/notices/", "/notices/mails", "/notices/preferences", "/profile", "/security",
-    "/security/second-factor", "/profile/billing", "/profile/deactivation",
+    "/security/second-factor", "/promo-codes/", "/profile/billing", "/profile/deactivation",
 )  # fmt: skip
 
 
