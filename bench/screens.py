@@ -4,7 +4,8 @@
     python -m bench.screens --readme             # the README's few pictures, into docs/pictures/
 
 Pages of a customer are taken as the demo customer, whose address and password come from --email and --password or
-from DEMO_EMAIL and DEMO_PASSWORD; those of administration as the demo administrator. Needs Chromium (CHROMIUM, by default /usr/bin/chromium) and the `dev` packages.
+from DEMO_EMAIL and DEMO_PASSWORD; those of administration as the demo administrator. Needs Chromium (CHROMIUM, by
+default /usr/bin/chromium) and the `dev` packages.
 """
 
 from __future__ import annotations
