@@ -29,6 +29,7 @@ def overview() -> Response:
         "admin/home/overview.html",
         changes=changes, made_at=made_at, waiting=queries.waiting(session, now=now),
         happenings=queries.happenings(session), transaction_types=TYPES, address_of=subjects.address_of,
+        subject_words=audit_wording.subject,
     )  # fmt: skip
 
 
