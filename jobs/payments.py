@@ -22,7 +22,6 @@ log = structlog.get_logger()
 STALE_TRIES = 3
 SYNC_BATCH = 500
 CREDITED = (PaymentStatus.SETTLED, PaymentStatus.PAID_LATE, PaymentStatus.PARTIALLY_REFUNDED)
-LOOK_FOR_REFUND_AFTER = timedelta(minutes=1)
 LOOK_AFTER_UNREAD_NOTICE = timedelta(hours=1)
 
 
@@ -81,7 +80,8 @@ def refund(refund_id: str) -> None:
         if refused:
             refunding.refuse(session, wanted.refund_id, gateway_code=refused, now=now)
         elif refunding.is_open(session, wanted.refund_id):
-            outbox.again(session, now=now, after=LOOK_FOR_REFUND_AFTER, reason="the gateway shows no refund yet")
+            pause = rules.refund_pause(since=outbox.queued_at(), now=now)
+            outbox.again(session, now=now, after=pause, reason="the gateway shows no refund yet")
 
 
 def _ask_for(wanted: refunding.Wanted) -> str:

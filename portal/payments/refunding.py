@@ -37,14 +37,14 @@ def request(
     session: Session, payment_id: UUID, transaction_id: UUID, *, amount: Money, reason: str, key: str, actor: Actor,
     now: datetime,
 ) -> PaymentRefund:  # fmt: skip
-    """Holds the customer's credit and queues `jobs.payments.refund`. A repeat of `key` returns the first one.
+    """Holds the customer's credit and queues `jobs.payments.refund`. A repeat returns the first one.
 
-    Raises `NotFound`; `CannotRefund` when the gateway cannot, when more is asked than it holds, and while another
-    refund of the transaction is under way; `InsufficientCredit` when the customer has spent it.
+    Raises `NotFound`; `CannotRefund` when the gateway cannot, when more is asked than it holds, while another refund of
+    the transaction is under way, and when `key` was used for another; `InsufficientCredit` when it is spent.
     """
     payment, row = locking.transaction_of(session, payment_id, transaction_id)
     known = session.scalar(select(PaymentRefund).where(PaymentRefund.unique_key == key))
-    if known is not None:
+    if known is not None and (known.transaction_id, known.amount) == (row.id, amount.amount):
         return known
     if not rules.may_refund(row) or not 0 < amount.amount <= rules.refundable(row):
         raise CannotRefund

@@ -120,6 +120,12 @@ def may_refund(row: GatewayTransaction) -> bool:
     return at_gateway and row.status in REFUNDABLE_STATES and refundable(row) > 0
 
 
+def refund_pause(*, since: datetime, now: datetime) -> timedelta:
+    """Until the gateway's status is read again for a refund that it took and does not show: a quarter of the time since
+    it was asked for, at least a minute and at most an hour. For ever: what is not known is not given back."""
+    return min(max((now - since) / 4, timedelta(minutes=1)), timedelta(hours=1))
+
+
 def after_rejection(found: Meaning, answer: Answer) -> Meaning:
     """What a person rejected is not reviewed again; only that it went back is news."""
     return Meaning.FAILED if found is Meaning.REVIEW and answer.status not in ("refund", "chargeback") else found

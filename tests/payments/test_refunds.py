@@ -15,7 +15,7 @@ from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import NotFound
 from portal.core.money import rupiah
-from portal.payments import refunding
+from portal.payments import refunding, rules
 from portal.payments.errors import CannotRefund
 from portal.payments.models import GatewayTransaction, Payment, PaymentAttempt, PaymentRefund
 from portal.wallet import actions as wallet
@@ -121,6 +121,33 @@ def test_a_double_click_is_one_refund(counter, paid, dewi):
     work()
     assert ask(paid, dewi, key=key) is not None
     assert sent(counter, paid) == [20_000]
+
+
+def test_a_form_that_was_used_is_not_used_for_another_sum(counter, paid, dewi):
+    key = uuid4().hex
+    ask(paid, dewi, key=key)
+    work()
+    with pytest.raises(CannotRefund):
+        ask(paid, dewi, 10_000, key=key)
+    assert sent(counter, paid) == [20_000]
+
+
+def test_a_gateway_that_takes_it_and_does_not_show_it_is_looked_at_for_ever(counter, paid, dewi):
+    lie = counter.outside.midtrans.inject(
+        "answer_says", set={"transaction_status": "settlement", "refund_amount": None}
+    )
+    refund_id = ask(paid, dewi)
+    settle(for_at_most=timedelta(hours=5))
+    assert (refund(refund_id).status, held(counter), sent(counter, paid)) == ("REQUESTED", 20_000, [20_000])
+    counter.outside.midtrans.faults.remove(lie.fault_id)
+    settle(for_at_most=timedelta(hours=2))
+    assert (refund(refund_id).status, held(counter), counter.balance) == ("DONE", 0, 30_000)
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(0, 60), (240, 60), (2_400, 600), (10**6, 3_600)])
+def test_it_is_looked_at_less_and_less(waited, pause):
+    now = clock.now()
+    assert rules.refund_pause(since=now - timedelta(seconds=waited), now=now) == timedelta(seconds=pause)
 
 
 def test_twenty_at_once_are_one(portal, counter, paid, dewi):
