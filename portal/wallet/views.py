@@ -52,10 +52,12 @@ def _figures() -> dict[str, Any]:
     session, customer_id = db.session(), current_customer().id
     waiting, places = dashboard.pending(session, customer_id)
     overview = queries.overview(session, customer_id, now=clock.now())
+    set_aside = [place for place in places if place.held]
+    held_otherwise = overview.held.amount > sum(place.held for place in set_aside)
     return {
         "overview": overview,
-        "set_aside": [place for place in places if place.held],
-        "going_back": payment_queries.refunds_under_way(session, customer_id) if overview.held else [],
+        "set_aside": set_aside,
+        "going_back": payment_queries.refunds_under_way(session, customer_id) if held_otherwise else [],
         "waiting": waiting,
         "payment_rules": payment_rules,
     }
