@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from portal.core import clock
+from portal.core import clock, outbox
 from portal.core.db import db, transaction
 from portal.core.errors import Conflict
 from portal.instances import actions
@@ -166,3 +166,17 @@ def test_the_timeline_tells_both(world, running):
     world.play()
     codes = db.session().scalars(sa.select(InstanceEvent.code).where(InstanceEvent.instance_id == running.id)).all()
     assert {"suspended", "stopped", "resumed", "ready"} <= set(codes)
+
+
+def test_one_that_never_ran_is_refunded_when_the_cluster_refuses_it_while_suspended(world, ayu):
+    instance = world.buy(ayu.customer)
+    act(actions.suspend, instance)
+    world.play()
+    assert (again(instance).state, again(instance).ready_at) == ("SUSPENDED", None)
+    world.cluster.add_fault("error", status=403, method="PATCH", path="/deployments/")
+    with transaction() as session:
+        outbox.enqueue(session, "instances.provision", instance_id=instance.id)
+    world.play()
+    assert (again(instance).state, again(instance).failure_code) == ("ERROR", "refused")
+    assert again(instance).cleaned_up_at is not None
+    assert told("instance_failed_refunded") == 1
