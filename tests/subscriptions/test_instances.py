@@ -6,6 +6,8 @@ import pytest
 import sqlalchemy as sa
 from flask_babel import force_locale
 
+from config import settings
+from portal.catalog.models import Plan
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import NotFound
@@ -120,15 +122,36 @@ def test_the_only_app_that_fails_is_refunded_in_full_with_its_setup_fee(large) -
     assert_books_are_clean()
 
 
-def test_a_new_app_that_fails_after_the_first_ran_and_went_is_no_refund(large) -> None:
+def delete(instance: Instance) -> None:
+    with transaction() as session:
+        actions.delete_instance(session, instance.id, now=clock.now())
+
+
+@pytest.mark.parametrize("rule", ["pro_rata", "none"])
+def test_the_last_one_left_fails_so_the_unused_time_comes_back_and_nothing_is_renewed(large, monkeypatch, rule) -> None:
+    monkeypatch.setattr(settings(), "refund_rule", rule)
+    first = apps(large)[0]
+    come_up(first)
+    setup_fee = db.session().get_one(Plan, large.plan_id).setup_fee
+    clock.advance((large.period_ends_at - large.period_started_at) / 2)
+    second, before = add(large, running=1), balance(large)
+    delete(first)
+    fail(second)
+    back = balance(large) - before
+    assert abs(back - (ENTERPRISE_PRICE - setup_fee) / 2) <= 1
+    assert status(large) == "CANCELLED"
+    assert f"{back:,}".replace(",", ".") in told(large).body
+    assert_books_are_clean()
+
+
+def test_whoever_ran_something_before_has_had_their_trial(large) -> None:
     first = apps(large)[0]
     come_up(first)
     second = add(large, running=1)
-    with transaction() as session:
-        actions.delete_instance(session, first.id, now=clock.now())
-    before = balance(large)
+    delete(first)
     fail(second)
-    assert (status(large), balance(large)) == ("ACTIVE", before)
+    db.session.close()
+    assert db.session().get_one(Subscription, large.id).end_reason == "deleted"
 
 
 def test_deleting_one_of_two_keeps_the_subscription_and_its_slot(large) -> None:

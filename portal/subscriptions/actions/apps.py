@@ -20,15 +20,15 @@ from portal.instances.models import Instance
 from portal.notices import actions as notices
 from portal.subscriptions import rules
 from portal.subscriptions.actions import trials
-from portal.subscriptions.actions.cancelling import end_at_once
+from portal.subscriptions.actions.cancelling import end_at_once, refund_now
 from portal.subscriptions.actions.living import live
-from portal.subscriptions.actions.refunding import Refund, refund_everything
+from portal.subscriptions.actions.refunding import Refund, refund_everything, refund_period
 from portal.subscriptions.actions.subscribing import sold_plan, start_instance
-from portal.subscriptions.actions.under_way import refuse_during_change
+from portal.subscriptions.actions.under_way import change_under_way, refuse_during_change
 from portal.subscriptions.errors import NoRoomForInstance, SubscriptionNotFound
 from portal.subscriptions.models import EndReason, Subscription
 from portal.subscriptions.rules.life import ended, life_of
-from portal.subscriptions.rules.refunds import Agreed
+from portal.subscriptions.rules.refunds import Agreed, RefundRule
 from portal.wallet.ledger import lock_wallet
 
 
@@ -66,23 +66,20 @@ def fail_provisioning(
     """An app never came up: fences it, gives the money back, ends the subscription, tells the customer. Once.
 
     Returns False, and changes nothing, when the instance was fenced before or has been running. The slot is freed
-    later, when the cluster confirms that nothing is left of it. A further app of a subscription cost nothing:
-    when another one runs, or has run, it alone goes.
+    later, when the cluster confirms that nothing is left of it. A further app of a subscription cost nothing: while
+    another one is there, it alone goes. When the others ran and were deleted meanwhile, nothing is left to pay for:
+    the unused time comes back, whatever the refund rule, and the subscription ends.
     """
     subscription = _locked_of_instance(session, instance_id)
     lock_wallet(session, subscription.customer_id, now=now)
     instance = instances.locked(session, instance_id)
     if instance.ready_at is not None or instance.fenced_at is not None:
         return False
-    wasted = instances_present(session, subscription.id) == 1 and not _has_ever_run(session, subscription.id)
     refund = Refund()
-    if wasted:
-        refund = refund_everything(session, subscription, code="provisioning_refund", now=now)
-        trials.give_back(session, subscription.id)
+    if _ends_with(session, subscription, instance_id):
+        refund = _end_undelivered(session, subscription, now=now)
     if not instances.fence(session, instance_id, now=now, failure_code=code, failure_parameters=parameters):
         return False
-    if wasted:
-        _end(subscription, EndReason.PROVISIONING_FAILED, now=now)
     notices.tell(
         session,
         customer_id=subscription.customer_id,
@@ -101,13 +98,26 @@ def fail_provisioning(
     return True
 
 
+def _ends_with(session: Session, subscription: Subscription, instance_id: UUID) -> bool:
+    """Not while its plan changes, which would be left without an end: then `leaks` names what stays behind."""
+    return is_last(session, subscription, instance_id) and change_under_way(session, subscription.id) is None
+
+
+def _end_undelivered(session: Session, subscription: Subscription, *, now: datetime) -> Refund:
+    code = "provisioning_refund"
+    if _has_ever_run(session, subscription.id):
+        unused = refund_now(session, subscription, rule=RefundRule.PRO_RATA, now=now)
+        refund, reason = refund_period(session, subscription, unused, code=code, now=now), EndReason.DELETED
+    else:
+        refund, reason = refund_everything(session, subscription, code=code, now=now), EndReason.PROVISIONING_FAILED
+        trials.give_back(session, subscription.id)
+    live(subscription, ended(life_of(subscription), reason, now=now).life)
+    return refund
+
+
 def _has_ever_run(session: Session, subscription_id: UUID) -> bool:
     statement = select(Instance.id).where(Instance.subscription_id == subscription_id, Instance.ready_at.is_not(None))
     return session.scalar(statement.limit(1)) is not None
-
-
-def _end(subscription: Subscription, reason: EndReason, *, now: datetime) -> None:
-    live(subscription, ended(life_of(subscription), reason, now=now).life)
 
 
 def confirm_clean_up(session: Session, instance_id: UUID, *, now: datetime) -> bool:

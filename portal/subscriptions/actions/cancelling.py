@@ -139,15 +139,16 @@ def _quotes_hold() -> timedelta:
     return timedelta(minutes=settings().quote_minutes)
 
 
-def refund_now(session: Session, subscription: Subscription, *, now: datetime) -> Money:
-    """What ending at `now` gives back, by the operator's rule: the figure that pages show and `cancel_now` pays."""
+def refund_now(session: Session, subscription: Subscription, *, rule: RefundRule | None = None, now: datetime) -> Money:
+    """What ending at `now` gives back, by the operator's rule (None): the figure that pages show and `cancel_now`
+    pays."""
     columns = SubscriptionCharge.amount, SubscriptionCharge.setup_fee, SubscriptionCharge.refunded
     statement = select(*columns).where(
         SubscriptionCharge.subscription_id == subscription.id,
         SubscriptionCharge.period_number == subscription.period_number,
     )
     paid = [Paid(*row) for row in session.execute(statement)]
-    rule = RefundRule(settings().refund_rule)
+    rule = rule or RefundRule(settings().refund_rule)
     return Money(refund_due(subscription, paid, rule=rule, now=now), subscription.currency)
 
 
