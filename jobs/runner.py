@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, has_app_context
 
 from portal.core import clock, outbox
-from portal.core.db import db, transaction
+from portal.core.db import db, roll_back, transaction
 from portal.core.errors import Unavailable
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ def _perform(message_id: UUID) -> str:
 
 
 def _retry(claim: outbox.Claim, reason: str) -> str:
-    db.session.rollback()
+    roll_back(db.session())
     with transaction() as session:
         will_retry = outbox.record_failure(session, claim, now=clock.now(), error=reason)
     if not will_retry:

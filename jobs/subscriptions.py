@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 import structlog
+from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 from portal.core import clock, job_runs, outbox
@@ -73,6 +74,8 @@ def _run_batch(name: str, work: Work, so_far: Counter[str]) -> Counter[str]:
             done = Counter(step.lower() for step in work.run_due(session, now=now, limit=BATCH))
             job_runs.progress(session, so_far + done)
             return done
+    except JobTimeoutException:
+        raise  # time is up for the run, not for the batch
     except Exception as failure:  # the edge: whatever it is, it must not stop the others
         log.warning(f"{name}.batch_failed", exc_info=failure)
     ids = work.due_ids(db.session(), now=now, limit=BATCH)
@@ -87,6 +90,8 @@ def _run_alone(name: str, work: Work, subscription_id: UUID, now: datetime) -> s
             return work.run_alone(session, subscription_id, now=now)
     except Busy:
         return None  # in other hands; it stays due
+    except JobTimeoutException:
+        raise
     except Exception as failure:
         log.error(f"{name}.failed", subscription_id=str(subscription_id), exc_info=failure)
     with transaction() as session:
@@ -122,6 +127,8 @@ def _try(verb: Callable[..., object], row_id: UUID) -> Exception | None:
     try:
         with transaction() as session:
             verb(session, row_id, now=clock.now())
+    except JobTimeoutException:
+        raise
     except Exception as failure:  # noqa: BLE001 - the edge; raised again by the caller
         return failure
     return None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
+from rq.timeouts import JobTimeoutException
 
 from portal.core import clock, outbox
 from portal.core.db import db, transaction
@@ -83,6 +84,8 @@ def _each(row_ids: Sequence[UUID], deal_with: Callable[[UUID], int]) -> int:
     for row_id in row_ids:
         try:
             done += deal_with(row_id)
+        except JobTimeoutException:
+            raise  # time is up for all of them
         except Exception as failure:  # the edge; raised again below
             log.warning("waitlist.failed", row=str(row_id), exc_info=failure)
             failures.append(failure)

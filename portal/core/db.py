@@ -89,14 +89,12 @@ def transaction() -> Iterator[Session]:
         yield session
         session.commit()
     except DBAPIError as error:
-        session.rollback()
-        session.info.pop("unpushed", None)
+        roll_back(session)
         if _sqlstate(error) in BUSY_SQLSTATES:
             raise Busy from error
         raise
     except BaseException:
-        session.rollback()
-        session.info.pop("unpushed", None)
+        roll_back(session)
         raise
     finally:
         session.info.pop("in_unit", None)
@@ -108,6 +106,16 @@ def assert_outside_transaction() -> None:
     session = db.session()
     assert not session.info.get("in_unit"), "a network call inside a transaction"
     session.close()  # ends a read that an edge left open and gives its connection back; what was read stays readable
+
+
+def roll_back(session: Session) -> None:
+    """Ends what was begun without a trace. A connection that was interrupted in the middle of a query cannot even do
+    that: it is thrown away, and what interrupted it remains the error."""
+    session.info.pop("unpushed", None)
+    try:
+        session.rollback()
+    except DBAPIError:
+        session.invalidate()
 
 
 def _push_queued_work(session: Session) -> None:

@@ -10,24 +10,31 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from sqlalchemy.orm import Session
 
+from jobs import runner
 from jobs import subscriptions as jobs
+from portal.catalog import actions as catalog
 from portal.catalog.models import Plan, PlanPrice
-from portal.core import clock
+from portal.core import clock, outbox
 from portal.core.db import db, transaction
+from portal.core.money import rupiah
+from portal.core.outbox import OutboxMessage
 from portal.instances.models import Instance
 from portal.subscriptions import actions
-from portal.subscriptions.actions import renewing
+from portal.subscriptions.actions import Purchase, renewing
 from portal.subscriptions.errors import SlotIsFree
 from tests.books import shop
 from tests.books_audit import assert_books_are_clean
+from tests.conftest import run_due_work
 from tests.instances.world import PRICE
 from tests.subscriptions import line
-from tests.subscriptions.course import come_up, pass_time
+from tests.subscriptions.course import come_up, now_of, pass_time, told
 from tests.subscriptions.line import join, somebody
 
 PATIENCE_S = 10
+CLUSTER_WORK = ("instances.provision", "instances.check")
 
 
 @pytest.fixture(autouse=True)
@@ -143,3 +150,65 @@ def test_the_year_of_the_plan_one_has_needs_no_slot_and_no_place_in_its_queue(po
     shop.buy(owner, plan)
     with pytest.raises(SlotIsFree):
         join(owner, plan, interval="YEARLY", total=10 * PRICE)
+
+
+# --- prices -----------------------------------------------------------------------------------------------
+
+
+def test_who_was_buying_at_the_old_price_while_it_was_announced_learns_of_the_new_one(portal: Flask) -> None:
+    plan, owner = shop.sell(), somebody()
+    bought, told_all = threading.Event(), threading.Event()
+
+    def buy_slowly(session: Session) -> UUID:
+        purchase = Purchase(plan, "MONTHLY", rupiah(PRICE), "slowly")
+        subscription_id = actions.subscribe(session, owner, purchase, now=clock.now()).id
+        bought.set()
+        assert told_all.wait(PATIENCE_S)
+        return subscription_id
+
+    ends: list[object] = []
+    thread = threading.Thread(target=_do, args=(portal, buy_slowly, ends), daemon=True)
+    with transaction() as session:
+        catalog.change_price(session, plan, "MONTHLY", 2 * PRICE, actor=None, now=clock.now())
+        session.flush()
+        thread.start()
+        _until_somebody_waits()
+    assert bought.wait(PATIENCE_S), ends
+    run_due_work(without=CLUSTER_WORK)
+    told_all.set()
+    thread.join(PATIENCE_S)
+    assert (price_to_come(ends[0]), told("price_announced")) == (None, [])
+    pass_time(minutes=10)
+    run_due_work(without=CLUSTER_WORK)
+    assert price_to_come(ends[0]) == 2 * PRICE
+    assert len(told("price_announced")) == 1
+
+
+def price_to_come(subscription_id: object) -> int | None:
+    assert isinstance(subscription_id, UUID), subscription_id
+    return now_of(subscription_id).next_price
+
+
+# --- time -------------------------------------------------------------------------------------------------
+
+
+def test_when_a_jobs_time_is_up_it_does_not_go_on_with_the_next(portal: Flask) -> None:
+    owner, plans = somebody(2 * PRICE), (shop.sell(), shop.another_app())
+    paid = [shop.buy(owner, plan) for plan in plans]
+    for each in paid:
+        come_up(each)
+    pass_time(days=31)
+    jobs.renew_due()
+    shop.give(owner, 2 * PRICE)
+    with db.engine.connect() as other:
+        other.execute(sa.text("SELECT id FROM subscription WHERE id = :s FOR NO KEY UPDATE"), {"s": paid[0]})
+        with transaction() as session:
+            message = outbox.enqueue(session, "subscriptions.use_credit", customer_id=owner)
+        with UnixSignalDeathPenalty(1, JobTimeoutException):
+            assert runner.perform(str(message)) == "retry"
+        other.rollback()
+    assert "JobTimeoutException" in (db.session().get_one(OutboxMessage, message).last_error or "")
+    assert [now_of(each).status for each in paid] == ["PAST_DUE", "PAST_DUE"]
+    pass_time(minutes=1)
+    assert runner.perform(str(message)) == "done"
+    assert [now_of(each).status for each in paid] == ["ACTIVE", "ACTIVE"]
