@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Table, TextClause, Uuid, any_, cast, text
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Table, TextClause, Uuid, any_, cast, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
@@ -50,9 +50,10 @@ def update_all(session: Session, model: type[Base], rows: Sequence[Row]) -> None
         session.execute(_update(model.__table__, names), {"rows": _json(rows)})  # type: ignore[arg-type]
 
 
-def among(column: Any, values: Iterable[UUID]) -> ColumnElement[bool]:
+def among(column: Any, values: Iterable[UUID] | BindParameter[Any]) -> ColumnElement[bool]:
     """Whether an id is one of these: one parameter, however many they are, where `in_` writes and parses each."""
-    return column == any_(cast(list(values), ARRAY(Uuid)))  # type: ignore[no-any-return]
+    given = values if isinstance(values, BindParameter) else list(values)
+    return column == any_(cast(given, ARRAY(Uuid)))  # type: ignore[no-any-return]
 
 
 def _json(rows: Sequence[Row]) -> str:

@@ -90,5 +90,5 @@ def set_value(session: Session, switch: Switch | Stamp, text: str, *, now: datet
 
 def refuse_when_on(session: Session, switch: Switch) -> None:
     """Raises `HeldBack` while the operator holds this back."""
-    if value(session, switch):
+    if switch in values(session):
         raise HeldBack(switch)

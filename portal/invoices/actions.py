@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -155,6 +156,16 @@ def _seller(options: Settings) -> dict[str, str]:
 
 def _buyers(session: Session, customer_ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
     """The buyers as they are now, each with the language of the owner who has been here longest."""
+    rows = session.execute(_asked_buyers(), {"customer_ids": list(customer_ids)})
+    return {
+        customer_id: {"buyer": _buyer(*details), "language": language or "id"}
+        for customer_id, language, *details in rows
+    }
+
+
+@cache
+def _asked_buyers() -> Select[Any]:
+    """Built once: every sale asks."""
     owner_language = (
         select(User.language)
         .join(Membership, Membership.user_id == User.id)
@@ -164,11 +175,7 @@ def _buyers(session: Session, customer_ids: set[UUID]) -> dict[UUID, dict[str, A
         .scalar_subquery()
     )
     known = Customer.name, Customer.billing_email, Customer.number, Customer.billing_address, Customer.npwp
-    rows = session.execute(select(Customer.id, owner_language, *known).where(among(Customer.id, customer_ids)))
-    return {
-        customer_id: {"buyer": _buyer(*details), "language": language or "id"}
-        for customer_id, language, *details in rows
-    }
+    return select(Customer.id, owner_language, *known).where(among(Customer.id, bindparam("customer_ids")))
 
 
 def _buyer(name: str, email: str, number: int, address: str | None, npwp: str | None) -> dict[str, Any]:

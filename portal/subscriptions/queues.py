@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
+from sqlalchemy import Boolean, ColumnElement, Select, and_, bindparam, func, literal, not_, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -48,9 +49,25 @@ def ahead_of(customer_id: UUID, plan_id: UUID, *, resuming: bool = False) -> Col
 
     Who is `resuming` a suspended app and does not stand in line comes before all that do not resume.
     """
+    return _ahead_of(customer_id, plan_id, literal(resuming))
+
+
+def count_ahead(session: Session, customer_id: UUID, plan_id: UUID, *, resuming: bool = False) -> int:
+    """`ahead_of`, asked by itself."""
+    asked = {"customer_id": customer_id, "plan_id": plan_id, "resuming": resuming}
+    return session.scalar(_count_ahead(), asked) or 0
+
+
+@cache
+def _count_ahead() -> Select[int]:
+    """Built once: every purchase asks."""
+    return select(_ahead_of(bindparam("customer_id"), bindparam("plan_id"), bindparam("resuming", type_=Boolean)))
+
+
+def _ahead_of(customer_id: Any, plan_id: Any, resuming: ColumnElement[bool]) -> ColumnElement[int]:
     own, other = aliased(WaitlistEntry), aliased(WaitlistEntry)
     mine = and_(own.plan_id == plan_id, own.customer_id == customer_id, own.status == WaitlistStatus.WAITING)
-    passing = and_(own.id.is_(None), or_(literal(not resuming), other.resumes_id.is_not(None)))
+    passing = and_(own.id.is_(None), or_(not_(resuming), other.resumes_id.is_not(None)))
     earlier = tuple_(*_line_order(other)) < tuple_(*_line_order(own))
     statement = (
         select(func.count())

@@ -155,7 +155,7 @@ def quoted(session: Session, subscription_id: UUID, change_id: UUID, customer_id
 def _is_free(session: Session, change: PlanChange, entry: WaitlistEntry | None) -> bool:
     if not changes.needs_cluster(change):
         return True
-    ahead = session.scalar(select(queues.ahead_of(change.customer_id, change.to_plan_id))) or 0
+    ahead = queues.count_ahead(session, change.customer_id, change.to_plan_id)
     held = entry is not None and entry.holds_slot
     return rules.slots_for_sale(change.to_plan.slots_available, ahead=ahead, held=held) > 0
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Select, String, any_, bindparam, cast, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
@@ -104,18 +105,20 @@ def lock_available(
 
 
 def _lock_available(session: Session, customer_ids: set[UUID], currency: str) -> dict[UUID, LedgerAccount]:
-    statement = (
-        select(LedgerAccount)
-        .where(
-            among(LedgerAccount.customer_id, customer_ids),
-            LedgerAccount.kind == AccountKind.AVAILABLE,
-            LedgerAccount.currency == currency,
-        )
-        .order_by(LedgerAccount.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    asked = {"customer_ids": list(customer_ids), "currency": currency}
+    accounts = session.scalars(_asked_available(), asked)
+    return {account.customer_id: account for account in accounts if account.customer_id}
+
+
+@cache
+def _asked_available() -> Select[LedgerAccount]:
+    """Built once: every purchase asks."""
+    statement = select(LedgerAccount).where(
+        among(LedgerAccount.customer_id, bindparam("customer_ids")),
+        LedgerAccount.kind == AccountKind.AVAILABLE,
+        LedgerAccount.currency == bindparam("currency"),
     )
-    return {account.customer_id: account for account in session.scalars(statement) if account.customer_id}
+    return statement.order_by(LedgerAccount.id).with_for_update().execution_options(populate_existing=True)
 
 
 def _open_wallet(session: Session, customer_id: UUID, currency: str, now: datetime) -> None:
@@ -134,18 +137,23 @@ def system_accounts(
     session: Session, *kinds: AccountKind, now: datetime, currency: str = IDR, qualifier: str | None = None
 ) -> list[LedgerAccount]:
     """Several at once, in the order of `kinds`."""
-    statement = select(LedgerAccount).where(
-        LedgerAccount.customer_id.is_(None),
-        LedgerAccount.kind.in_(kinds),
-        LedgerAccount.currency == currency,
-        LedgerAccount.qualifier.is_not_distinct_from(qualifier),
-    )
-    found = {account.kind: account for account in session.scalars(statement)}
+    asked = {"kinds": list(kinds), "currency": currency, "qualifier": qualifier}
+    found = {account.kind: account for account in session.scalars(_asked_system(), asked)}
     if len(found) < len(kinds):
         rows = [_account_row(kind, currency, now, qualifier=qualifier) for kind in kinds]
         session.execute(upsert(LedgerAccount).values(rows).on_conflict_do_nothing())
-        found = {account.kind: account for account in session.scalars(statement)}
+        found = {account.kind: account for account in session.scalars(_asked_system(), asked)}
     return [found[kind] for kind in kinds]
+
+
+@cache
+def _asked_system() -> Select[LedgerAccount]:
+    return select(LedgerAccount).where(
+        LedgerAccount.customer_id.is_(None),
+        LedgerAccount.kind == any_(cast(bindparam("kinds"), ARRAY(String))),
+        LedgerAccount.currency == bindparam("currency"),
+        LedgerAccount.qualifier.is_not_distinct_from(bindparam("qualifier", type_=String)),
+    )
 
 
 def _account_row(

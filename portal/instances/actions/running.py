@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from config import settings
 from portal.accounts.models import Customer
 from portal.core import events, outbox
 from portal.core.ids import new_id, readable_code
+from portal.core.rows import insert_all
 from portal.instances import rules
 from portal.instances.apps import app_template
 from portal.instances.errors import CannotRestart, CannotStart, CannotStop, InstanceNotFound
@@ -217,10 +217,7 @@ def record_event(
         "unique_key": unique_key[:100],
         "happened_at": now,
     }
-    statement = (
-        upsert(InstanceEvent).values(values).on_conflict_do_nothing(index_elements=["instance_id", "unique_key"])
-    )
-    return session.scalar(statement.returning(InstanceEvent.id)) is not None
+    return bool(insert_all(session, InstanceEvent, [values], once_by=("instance_id", "unique_key")))
 
 
 def roll_out_key(instance: Instance) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, Select, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from portal.catalog import actions as catalog
@@ -86,13 +86,16 @@ def take(
 def refuse_past_the_queue(session: Session, customer_id: UUID, plan_id: UUID, *, resuming: bool = False) -> None:
     """Raises `QuotaExceeded` while others stand before the customer. Asked with the slot in hand: whoever joined
     before it was taken is seen, and who joins later finds it gone."""
-    ahead = session.scalar(select(queues.ahead_of(customer_id, plan_id, resuming=resuming))) or 0
+    ahead = queues.count_ahead(session, customer_id, plan_id, resuming=resuming)
     if not rules.slots_for_sale(1, ahead=ahead):
         raise QuotaExceeded
 
 
 def of_service(session: Session, customer_id: UUID, service_id: UUID) -> Waits:
-    """What the customer waits for of a service, locked."""
+    """What the customer waits for of a service, locked. Mostly nothing: nobody begins to wait without the customer's
+    lock, so a look without one is enough to know that."""
+    if not session.scalar(_asked_whether_waiting(), {"customer_id": customer_id}):
+        return Waits([], [])
     plans = select(Plan.id).where(Plan.service_id == service_id)
     intents = select(LaunchIntent).where(
         LaunchIntent.customer_id == customer_id,
@@ -105,6 +108,15 @@ def of_service(session: Session, customer_id: UUID, service_id: UUID) -> Waits:
         WaitlistEntry.status.in_(IN_LINE),
     )
     return Waits(_locked(session, intents, LaunchIntent.id), _locked(session, entries, WaitlistEntry.id))
+
+
+@cache
+def _asked_whether_waiting() -> Select[bool]:
+    """Built once: every purchase asks."""
+    customer_id: BindParameter[UUID] = bindparam("customer_id")
+    launch = exists().where(LaunchIntent.customer_id == customer_id, LaunchIntent.status == IntentStatus.WAITING)
+    place = exists().where(WaitlistEntry.customer_id == customer_id, WaitlistEntry.status.in_(IN_LINE))
+    return select(or_(launch, place))
 
 
 def of_customer(session: Session, customer_id: UUID) -> Waits:

@@ -5,11 +5,13 @@ Locks are taken in the house's one order: customer, subscription, plan, wallet, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.accounts.models import Customer
@@ -60,15 +62,16 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
     With a `trial` nothing is charged before it ends; `NoTrial`, `TrialUsed` and `TrialNeedsEmail` refuse it.
     """
     customer = session.get_one(Customer, customer_id, with_for_update=ROW_LOCK)
-    known = _of_key(session, customer_id, purchase.key)
-    if known is not None:
-        return known
+    own = _live_or_of_key(session, customer_id, purchase.key)
+    for known in own:
+        if known.idempotency_key == purchase.key:
+            return known
     switches.refuse_when_on(session, switches.Switch.NO_PROVISIONING)
     plan = sold_plan(session, purchase.plan_id)
     price = plan.price(purchase.interval)
     if price is None:
         raise PlanNotSold
-    _refuse_second(session, customer_id, plan, purchase.interval)
+    _refuse_second(session, own, plan, purchase.interval)
     if price + Money(plan.setup_fee, price.currency) != purchase.agreed_total:
         raise PriceChanged
     if purchase.trial:
@@ -89,16 +92,17 @@ def subscribe(session: Session, customer_id: UUID, purchase: Purchase, *, now: d
 def sold_plan(session: Session, plan_id: UUID, *, still_sold: bool = True) -> Plan:
     """The plan with its service and prices, as long as both are for sale (unless that does not matter any more);
     raises `PlanNotSold`."""
-    statement = (
-        select(Plan)
-        .options(joinedload(Plan.service), joinedload(Plan.prices))
-        .where(Plan.id == plan_id)
-        .execution_options(populate_existing=True)
-    )
-    plan = session.scalars(statement).unique().one_or_none()
+    plan = session.scalars(_asked_plan(), {"plan_id": plan_id}).unique().one_or_none()
     if plan is None or (still_sold and not (plan.active and plan.service.active)):
         raise PlanNotSold
     return plan
+
+
+@cache
+def _asked_plan() -> Select[Plan]:
+    """Built once: every purchase asks."""
+    statement = select(Plan).options(joinedload(Plan.service), joinedload(Plan.prices))
+    return statement.where(Plan.id == bindparam("plan_id")).execution_options(populate_existing=True)
 
 
 def live_subscription(session: Session, customer_id: UUID, service_id: UUID) -> Subscription | None:
@@ -112,18 +116,20 @@ def live_subscription(session: Session, customer_id: UUID, service_id: UUID) -> 
     )
 
 
-def _of_key(session: Session, customer_id: UUID, key: str) -> Subscription | None:
-    return session.scalar(
-        select(Subscription).where(Subscription.customer_id == customer_id, Subscription.idempotency_key == key)
+def _live_or_of_key(session: Session, customer_id: UUID, key: str) -> Sequence[Subscription]:
+    """What the customer has now, and what this very purchase made before, however that went on."""
+    statement = select(Subscription).where(
+        Subscription.customer_id == customer_id,
+        or_(Subscription.status.not_in(ENDED), Subscription.idempotency_key == key),
     )
+    return session.scalars(statement).all()
 
 
-def _refuse_second(session: Session, customer_id: UUID, plan: Plan, interval: str) -> None:
-    live = live_subscription(session, customer_id, plan.service_id)
-    if live is None:
-        return
-    upgrade = leads_up(live, session.get_one(Plan, live.plan_id), plan, interval)
-    raise (UpgradeRequired if upgrade else DuplicateSubscription)(live.id)
+def _refuse_second(session: Session, own: Sequence[Subscription], plan: Plan, interval: str) -> None:
+    for live in own:
+        if live.service_id == plan.service_id and live.live:
+            upgrade = leads_up(live, session.get_one(Plan, live.plan_id), plan, interval)
+            raise (UpgradeRequired if upgrade else DuplicateSubscription)(live.id)
 
 
 def _refuse_trial(session: Session, customer_id: UUID, plan: Plan) -> None:

@@ -89,7 +89,7 @@ def join(
 
 
 def _stand_in_line(session: Session, customer_id: UUID, plan: Plan, interval: str, *, now: datetime) -> WaitlistEntry:
-    ahead = session.scalar(select(queues.ahead_of(customer_id, plan.id))) or 0
+    ahead = queues.count_ahead(session, customer_id, plan.id)
     if rules.slots_for_sale(plan.slots_available, ahead=ahead):
         raise SlotIsFree
     return _enter(session, customer_id, plan.id, interval, now=now)
