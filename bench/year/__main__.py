@@ -38,6 +38,7 @@ def main() -> None:
 def live(bench: object, *, customers: int, seed: int, days: int) -> bool:
     """True when a promise broke."""
     from bench.year.checks import Broken, Checks
+    from bench.year.office import Office
     from bench.year.people import Crowd
     from bench.year.town import town
     from bench.year.trouble import Trouble
@@ -46,6 +47,7 @@ def live(bench: object, *, customers: int, seed: int, days: int) -> bool:
     began_s = time.monotonic()
     with clock.at(_moment(BEGINS_ON, time_of_day(0, 5))), town(bench) as here:  # type: ignore[arg-type]
         crowd = Crowd(here, count=customers, seed=seed, days=days)
+        office = Office(here, customers=customers, seed=seed)
         trouble, checks = Trouble(here, seed=seed), Checks(here)
         for number in range(days):
             today = BEGINS_ON + timedelta(days=number)
@@ -56,6 +58,8 @@ def live(bench: object, *, customers: int, seed: int, days: int) -> bool:
                     crowd.act(number)
                     trouble.deliver_news()
                     here.work()
+                office.work(today)
+                here.work()
                 checks.after_day(today)
             except Broken as broken:
                 print(f"\nBROKEN on {today} (day {number + 1}, seed {seed}):\n{broken}")

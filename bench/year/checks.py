@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -11,9 +11,12 @@ from bench.year.town import Town
 from bench.year.trouble import SETTLED
 from portal.books.audit import CHECKS
 from portal.core import clock
+from portal.core.clock import JAKARTA
 from portal.core.db import db
 from portal.core.outbox import OutboxMessage
+from sandbox.midtrans.records import Transaction
 
+GIVEN_BACK = ("refund", "partial_refund")
 WHOLE = ("chains_hold",)
 """Proofs that read the whole history: once a month. The others are one statement each."""
 FOUND_WITHIN = timedelta(days=9)
@@ -67,6 +70,8 @@ OUTCOMES = {
     " FROM subscription GROUP BY 1",
     "changes of plan": "SELECT status, count(*), sum(total) FROM plan_change GROUP BY 1",
     "places in line": "SELECT status, count(*), sum(agreed_total) FROM waitlist_entry GROUP BY 1",
+    "refunds at the gateway": "SELECT status, count(*), sum(amount) FROM payment_refund GROUP BY 1",
+    "promo codes": "SELECT code, redemptions, redemptions * amount FROM promo_code",
     "entries": "SELECT e.kind, count(*), sum(greatest(p.amount, 0)) FROM journal_entry e"
     " JOIN posting p ON p.entry_id = e.id GROUP BY 1",
 }
@@ -119,12 +124,13 @@ class Checks:
             yield f"the cluster is as wanted: {name} should be gone"
 
     def _gateway(self) -> Iterator[str]:
-        """What the gateway itself says was paid, and not given back, was credited in full."""
-        gateways_now = self.town.outside.gateway.clock.now()
+        """What the gateway itself says was paid and not given back, to the rupiah, is what was credited and not taken
+        back."""
+        long_ago = self.town.outside.gateway.clock.now() - FOUND_WITHIN
         kept = {
-            one.transaction_id: one.amount
+            one.transaction_id: one.amount - one.refunded
             for one in list(self.town.outside.gateway.records.transactions.values())
-            if one.status in SETTLED and one.settled_at is not None and gateways_now - one.settled_at > FOUND_WITHIN
+            if one.status in (*SETTLED, *GIVEN_BACK) and _rests_since(one, long_ago)
         }
         rows = db.session().execute(sa.text("SELECT transaction_id, credited - taken_back FROM gateway_transaction"))
         credited = {transaction_id: int(amount) for transaction_id, amount in rows}
@@ -158,3 +164,10 @@ class Checks:
             for what, count, amount in db.session().execute(sa.text(query + " ORDER BY 2 DESC")):
                 yield f"{count:>9,}  {what} ({amount or 0:,})"
         db.session.close()
+
+
+def _rests_since(transaction: Transaction, moment: datetime) -> bool:
+    """Nothing of it has moved since then."""
+    moved = [refund["created_at"] for refund in transaction.refunds]
+    at = [datetime.strptime(each, "%Y-%m-%d %H:%M:%S").replace(tzinfo=JAKARTA) for each in moved]
+    return transaction.settled_at is not None and max([transaction.settled_at, *at]) < moment

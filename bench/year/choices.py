@@ -11,6 +11,8 @@ from portal.core.db import db, transaction
 from portal.core.money import rupiah
 from portal.instances import actions as instances
 from portal.instances.models import Instance, WantedState
+from portal.promotions import actions as promotions
+from portal.promotions.models import PromoCode
 from portal.subscriptions import actions
 from portal.subscriptions.actions import cancelling, changing, resuming
 from portal.subscriptions.models import ENDED, Subscription, SubscriptionStatus
@@ -103,6 +105,15 @@ def keep_alive_first(person: Person) -> None:
         cancelling.set_order(session, subscription.id, subscription.customer_id, place=1, now=clock.now())
 
 
+def redeem_a_code(person: Person) -> None:
+    """One of the operator's, whether or not it is for them."""
+    codes = db.session().scalars(sa.select(PromoCode.code).order_by(PromoCode.id.desc()).limit(3)).all()
+    db.session.close()
+    if codes:
+        with transaction() as session:
+            promotions.redeem(session, person.own_id, person.chance.choice(codes), now=clock.now())
+
+
 def resume(person: Person) -> None:
     subscription = person.some_subscription(Subscription.status == SUSPENDED)
     person.afford(rupiah(subscription.next_price or subscription.price))
@@ -124,4 +135,5 @@ CHOICES = (
     (0.003, renew_again),
     (0.0005, keep_alive_first),
     (0.004, resume),
+    (0.003, redeem_a_code),
 )

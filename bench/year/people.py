@@ -100,18 +100,18 @@ class Person:
     def want(self, plan_id: UUID) -> None:
         """Buys a plan from credit, or asks for it and pays; waits in line when it is sold out."""
         interval = Interval.YEARLY if self.chance.random() < 0.1 else Interval.MONTHLY
-        offer = queries.offer(db.session(), self._id, plan_id, interval, now=clock.now())
+        offer = queries.offer(db.session(), self.own_id, plan_id, interval, now=clock.now())
         db.session.close()
         if offer.obstacle is Obstacle.SHORT_OF_CREDIT:
             with transaction() as session:
-                intents.note_intent(session, self._id, plan_id, interval, now=clock.now())
+                intents.note_intent(session, self.own_id, plan_id, interval, now=clock.now())
             missing = top_up_for(offer.quote.shortfall, smallest=rupiah(10_000)).amount
             months = self.chance.choice([0, 0, 1, 3]) if self.habit.in_time else 0
             self.ask_to_pay(missing + months * offer.quote.price.amount)
         elif offer.obstacle is None:
             with transaction() as session:
                 purchase = Purchase(plan_id, interval, offer.quote.total, uuid4().hex)
-                actions.subscribe(session, self._id, purchase, now=clock.now())
+                actions.subscribe(session, self.own_id, purchase, now=clock.now())
             self.town.tally["bought from credit"] += 1
         elif offer.obstacle is Obstacle.SOLD_OUT:
             self._wait_in_line(offer)
@@ -123,7 +123,7 @@ class Person:
         automatic = self.chance.random() < 0.5 and offer.quote.balance >= offer.quote.total
         with transaction() as session:
             waiting.join(
-                session, self._id, offer.plan.id, interval=offer.interval, automatic=automatic,
+                session, self.own_id, offer.plan.id, interval=offer.interval, automatic=automatic,
                 agreed_total=offer.quote.total, now=clock.now(),
             )  # fmt: skip
         self.town.tally["waits in line"] += 1
@@ -131,7 +131,7 @@ class Person:
     def take_what_is_offered(self) -> None:
         """Buys what a place in line brought, if the credit is there; else pays for it."""
         statement = sa.select(WaitlistEntry).where(
-            WaitlistEntry.customer_id == self._id, WaitlistEntry.status == WaitlistStatus.OFFERED
+            WaitlistEntry.customer_id == self.own_id, WaitlistEntry.status == WaitlistStatus.OFFERED
         )
         offered = self._one_of(db.session().scalars(statement).all())
         if offered.resumes_id is None:
@@ -139,7 +139,7 @@ class Person:
 
     def afford(self, total: Money) -> None:
         """Pays in what is missing, now and in full; the next attempt will find it."""
-        balance = available(db.session(), self._id)
+        balance = available(db.session(), self.own_id)
         db.session.close()
         if balance < total and not self.open_payments:
             self.ask_to_pay(max(10_000, (total - balance).amount))
@@ -166,14 +166,14 @@ class Person:
         method = self.chance.choice(METHODS)
         with transaction() as session:
             wanted = TopUp(rupiah(min(amount, 10_000_000)), method, uuid4().hex)
-            payment = payments.request_top_up(session, self._id, wanted, now=clock.now())
-            attempt = payments.payable_attempt(session, payment.id, self._id, now=clock.now())
+            payment = payments.request_top_up(session, self.own_id, wanted, now=clock.now())
+            attempt = payments.payable_attempt(session, payment.id, self.own_id, now=clock.now())
         try:
             checkout = gateway_named("midtrans").create(_order(payment, attempt))
         except GatewayUnavailable:
             self.town.tally["checkout refused: gateway away"] += 1
             with transaction() as session:
-                payments.cancel(session, payment.id, self._id, now=clock.now())
+                payments.cancel(session, payment.id, self.own_id, now=clock.now())
             return
         with transaction() as session:
             payments.store_checkout(session, attempt.id, checkout)
@@ -189,7 +189,7 @@ class Person:
                 self._pay(order_id)
             elif luck < 0.80:
                 with transaction() as session:
-                    payments.cancel(session, payment_id, self._id, now=clock.now())
+                    payments.cancel(session, payment_id, self.own_id, now=clock.now())
                 self.town.tally["top-up cancelled"] += 1
             elif luck < 0.97:
                 still_open.append((payment_id, order_id))
@@ -225,18 +225,18 @@ class Person:
     # -- what they have ----------------------------------------------------------------------------------
 
     @property
-    def _id(self) -> UUID:
+    def own_id(self) -> UUID:
         assert self.customer_id is not None
         return self.customer_id
 
     def some_subscription(self, *conditions: sa.ColumnElement[bool]) -> Subscription:
         """One of theirs that fits; `PortalError` when there is none."""
-        statement = sa.select(Subscription).where(Subscription.customer_id == self._id, *conditions)
+        statement = sa.select(Subscription).where(Subscription.customer_id == self.own_id, *conditions)
         return self._one_of(db.session().scalars(statement.order_by(Subscription.id)).all())
 
     def some_app(self, *conditions: sa.ColumnElement[bool]) -> Instance:
         """Likewise one of their apps."""
-        statement = sa.select(Instance).where(Instance.customer_id == self._id, *conditions)
+        statement = sa.select(Instance).where(Instance.customer_id == self.own_id, *conditions)
         return self._one_of(db.session().scalars(statement.order_by(Instance.id)).all())
 
     def _one_of(self, found: Sequence[Any]) -> Any:

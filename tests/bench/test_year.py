@@ -20,5 +20,7 @@ def test_a_few_customers_live_through_two_months_and_every_promise_is_kept() -> 
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=420)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     assert done.stdout.splitlines()[-1].startswith("result: every promise was kept")
-    for happened in ("did: _sign_up", "paid at the gateway", "  RENEWAL (", "  SHORT (", "trouble: "):
+    customers = ("did: _sign_up", "paid at the gateway", "  RENEWAL (", "  SHORT (")
+    operator = ("office: refund", "  DONE (", "  PROMO (")
+    for happened in (*customers, *operator, "trouble: "):
         assert happened in done.stdout, happened
