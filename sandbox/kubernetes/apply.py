@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
+from .cloning import clone
 from .fields import (
     MISSING,
     FieldSet,
@@ -81,7 +81,7 @@ def apply(
             raise _conflict(conflicts, api_version)
         for other, path in conflicts:
             ownership.sets[other].discard(path)
-    result = merged(copy.deepcopy(live) if live else {}, applied)
+    result = merged(clone(live) if live else {}, applied)
     _remove_left_out(result, ownership, owner, wanted)
     ownership.set(owner, wanted, time)
     return result, ownership

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 
 from . import deployments, housekeeping, kubelet, logs, nodes, pages, rbac, replicasets
 from .clock import Clock
+from .cloning import clone
 from .faults import Fault, Faults
 from .kinds import BY_KEY, EVENTS, NAMESPACES, NODES, PODS, STORAGE_CLASSES, Resource
 from .rest import Rest
@@ -68,11 +68,12 @@ class Cluster:
             nodes.tick(self)
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock on, ticking on the way."""
+        """Moves the clock on, ticking on the way unless everything is at rest."""
         with self.store.lock:
             for _ in range(max(1, round(seconds / TICK_S))):
                 self.clock.advance(TICK_S)
-                self.tick()
+                if not self.rest.is_quiet():
+                    self.tick()
             self.store.changed.notify_all()
 
     def settle(self, ticks_max: int = 400) -> None:
@@ -181,7 +182,7 @@ class Cluster:
         is_match = label_matcher(label_selector)
         with self.store.lock:
             found = [
-                {"kind": BY_KEY[key[0]].kind, "apiVersion": BY_KEY[key[0]].api_version} | copy.deepcopy(obj)
+                {"kind": BY_KEY[key[0]].kind, "apiVersion": BY_KEY[key[0]].api_version} | clone(obj)
                 for key, obj in sorted(self.store.objects.items())
                 if namespace in ("", key[1], key[2] if key[0] == NAMESPACES.key else key[1])
                 and (key[0] != EVENTS.key or namespace)

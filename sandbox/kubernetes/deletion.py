@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
+from .cloning import clone
 from .kinds import CLAIMS, NAMESPACES, PODS, Resource
 from .store import Object
 
@@ -25,7 +25,7 @@ def delete(
         return obj
     if resource is PODS:
         return _delete_pod(cluster, obj, grace_s)
-    going = copy.deepcopy(obj)
+    going = clone(obj)
     finalizer = _POLICY_FINALIZERS.get(policy)
     if finalizer:
         going["metadata"].setdefault("finalizers", []).append(finalizer)
@@ -42,7 +42,7 @@ def _delete_pod(cluster: Cluster, pod: Object, grace_s: int | None) -> Object | 
     if not pod["spec"].get("nodeName") or grace_s == 0:
         cluster.store.remove(PODS, pod)
         return None
-    return _mark(cluster, PODS, copy.deepcopy(pod), grace_s)
+    return _mark(cluster, PODS, clone(pod), grace_s)
 
 
 def _mark(cluster: Cluster, resource: Resource, going: Object, grace_s: int) -> Object:
@@ -66,7 +66,7 @@ def finish_if_free(cluster: Cluster, resource: Resource, obj: Object) -> bool:
 
 def drop_finalizer(cluster: Cluster, resource: Resource, obj: Object, finalizer: str) -> None:
     """Takes one finalizer away, and with the last one the object."""
-    freed = copy.deepcopy(obj)
+    freed = clone(obj)
     freed["metadata"]["finalizers"] = [item for item in freed["metadata"]["finalizers"] if item != finalizer]
     if not freed["metadata"]["finalizers"]:
         del freed["metadata"]["finalizers"]

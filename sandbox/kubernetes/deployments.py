@@ -6,7 +6,6 @@ the same steps in the same order as the original.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
@@ -14,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from . import events
+from .cloning import clone
 from .kinds import DEPLOYMENTS, REPLICA_SETS
 from .store import Object, new_uid
 
@@ -42,13 +42,13 @@ class _Pass:
 
     def __init__(self, cluster: Cluster, deployment: Object) -> None:
         self.cluster = cluster
-        self.deployment = copy.deepcopy(deployment)
+        self.deployment = clone(deployment)
         self.spec = self.deployment["spec"]
         self.wanted: int = self.spec["replicas"]
         self.hash = template_hash(self.spec["template"])
         self._adopt_orphans()
         listed = cluster.store.list(REPLICA_SETS, self._namespace)
-        self.sets = [copy.deepcopy(item) for item in listed if self._owns(item)]
+        self.sets = [clone(item) for item in listed if self._owns(item)]
 
     @property
     def _namespace(self) -> str:
@@ -74,7 +74,7 @@ class _Pass:
         for item in self.cluster.store.list(REPLICA_SETS, self._namespace):
             is_match = wanted.items() <= item["metadata"].get("labels", {}).items()
             if is_match and _controller(item) is None and not self.deployment["metadata"].get("deletionTimestamp"):
-                adopted = copy.deepcopy(item)
+                adopted = clone(item)
                 adopted["metadata"]["ownerReferences"] = [self._owner_reference()]
                 self.cluster.store.update(REPLICA_SETS, adopted)
 
@@ -125,11 +125,11 @@ class _Pass:
         return create
 
     def _create_set(self, revision: int) -> None:
-        meta, template = self.deployment["metadata"], copy.deepcopy(self.spec["template"])
+        meta, template = self.deployment["metadata"], clone(self.spec["template"])
         name = f"{meta['name']}-{self.hash}"
         labels = dict(template["metadata"].get("labels", {})) | {"pod-template-hash": self.hash}
         template["metadata"]["labels"] = labels
-        selector = copy.deepcopy(self.spec["selector"])
+        selector = clone(self.spec["selector"])
         selector.setdefault("matchLabels", {})["pod-template-hash"] = self.hash
         replicas = self._first_size()
         made = self.cluster.store.add(REPLICA_SETS, {
@@ -145,7 +145,7 @@ class _Pass:
             made["spec"]["minReadySeconds"] = self.spec["minReadySeconds"]
         self._tell_scaling(name, 0, replicas)
         meta.setdefault("annotations", {})[_REVISION] = str(revision)
-        status = copy.deepcopy(self.deployment["status"])
+        status = clone(self.deployment["status"])
         self._set_condition(status, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
         self._write_status(status)
 
@@ -260,7 +260,7 @@ class _Pass:
         status = {"observedGeneration": self.deployment["metadata"]["generation"]}
         status |= {name: sums[name] for name in order if sums[name]}
         status["terminatingReplicas"] = _sum(self.sets, "terminatingReplicas")
-        status["conditions"] = copy.deepcopy(self.deployment["status"].get("conditions", []))
+        status["conditions"] = clone(self.deployment["status"].get("conditions", []))
         if sums["availableReplicas"] >= self.wanted - self._unavailable_max():
             why = ("MinimumReplicasAvailable", "Deployment has minimum availability.")
             self._set_condition(status, "Available", "True", *why)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
+from .cloning import clone
 from .kinds import EVENTS, Resource
 from .store import Object, new_uid
 
@@ -31,7 +31,7 @@ def record(
     node = _node_of(resource, obj) if component == "kubelet" else ""
     same = _find_same(cluster, involved, reason, message)
     if same is not None:
-        again = copy.deepcopy(same)
+        again = clone(same)
         again["count"] += 1
         again["lastTimestamp"] = cluster.clock.stamp()
         cluster.store.update(EVENTS, again)

@@ -6,10 +6,11 @@ list item found by its key, `v:…` for a member of a set. Lists and maps not na
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from typing import Any
+
+from .cloning import clone
 
 Path = tuple[str, ...]
 FieldSet = set[Path]
@@ -175,7 +176,7 @@ def merged(live: Any, applied: Any, path: Path = ()) -> Any:
     keys = list_keys(name, "/".join(path))
     if isinstance(live, list) and isinstance(applied, list) and (keys or name in _SETS):
         return _merged_list(live, applied, path, keys)
-    return copy.deepcopy(applied)
+    return clone(applied)
 
 
 def _merged_list(live: list[Any], applied: list[Any], path: Path, keys: list[str]) -> list[Any]:

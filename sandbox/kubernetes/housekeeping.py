@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from . import admission, deletion, events, quantities
+from .cloning import clone
 from .kinds import (
     BY_KEY,
     CLAIMS,
@@ -48,14 +48,14 @@ def tick(cluster: Cluster) -> None:
 def _look_at_everything(cluster: Cluster) -> None:
     for namespace in cluster.store.list(NAMESPACES):
         if namespace["metadata"].get("deletionTimestamp"):
-            _empty(cluster, copy.deepcopy(namespace))
+            _empty(cluster, clone(namespace))
         else:
             _furnish(cluster, namespace["metadata"]["name"])
     _collect_garbage(cluster)
     for claim in cluster.rest.awake(CLAIMS):
-        _look_at_claim(cluster, copy.deepcopy(claim))
+        _look_at_claim(cluster, clone(claim))
     for quota in cluster.rest.awake(QUOTAS):
-        _count(cluster, copy.deepcopy(quota))
+        _count(cluster, clone(quota))
     _forget_old_events(cluster)
 
 
@@ -190,7 +190,7 @@ def _finish_policy(cluster: Cluster, resource: Resource, obj: Object) -> None:
         deletion.drop_finalizer(cluster, resource, obj, "foregroundDeletion")
     elif _has(obj, "orphan"):
         for child_resource, child in children:
-            freed = copy.deepcopy(child)
+            freed = clone(child)
             del freed["metadata"]["ownerReferences"]
             cluster.store.update(child_resource, freed)
         deletion.drop_finalizer(cluster, resource, obj, "orphan")

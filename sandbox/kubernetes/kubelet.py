@@ -6,11 +6,11 @@ No process runs: what goes wrong is decided by the pod's spec (too much CPU, a m
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import TYPE_CHECKING, Any
 
 from . import events, logs, nodes, podstatus, scheduler
+from .cloning import clone
 from .kinds import CONFIG_MAPS, PODS, SECRETS
 from .store import Object
 
@@ -59,7 +59,7 @@ class _Step:
     """One pod, one tick."""
 
     def __init__(self, cluster: Cluster, pod: Object, life: Life) -> None:
-        self.cluster, self.pod, self.life = cluster, copy.deepcopy(pod), life
+        self.cluster, self.pod, self.life = cluster, clone(pod), life
         self.now_s = cluster.clock.now_s()
         self.spec = self.pod["spec"]
         self.container = self.spec["containers"][0]

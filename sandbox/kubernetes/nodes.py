@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from . import events, metrics, quantities
+from .cloning import clone
 from .kinds import CLAIMS, LEASES, NODES, PERSISTENT_VOLUMES, PODS
 from .refusals import not_found
 from .store import Object
@@ -83,7 +83,7 @@ def _conditions(cluster: Cluster, *, is_ready: bool) -> list[dict[str, Any]]:
 
 def set_ready(cluster: Cluster, name: str, is_ready: bool) -> None:
     """What the API shows once a kubelet has been silent for 50 s, or speaks again."""
-    node = copy.deepcopy(cluster.store.objects[(NODES.key, "", name)])
+    node = clone(cluster.store.objects[(NODES.key, "", name)])
     node["status"]["conditions"] = _conditions(cluster, is_ready=is_ready)
     cluster.store.update(NODES, node)
     _tell(cluster, node, "NodeReady" if is_ready else "NodeNotReady", "kubelet" if is_ready else "node-controller")
@@ -96,7 +96,7 @@ def tick(cluster: Cluster) -> None:
         before = {(one["key"], one["effect"]) for one in node["spec"].get("taints", [])}
         wanted = _taints(node)
         if before != {(one["key"], one["effect"]) for one in kept} | set(wanted):
-            _taint(cluster, copy.deepcopy(node), kept, wanted)
+            _taint(cluster, clone(node), kept, wanted)
 
 
 def _taints(node: Object) -> list[tuple[str, str]]:
@@ -133,7 +133,7 @@ def pin(cluster: Cluster, pod: Object, node: str) -> None:
     """The first pod of a local volume decides where it lies."""
     for claim in claims_of(cluster, pod):
         if claim["spec"].get("storageClassName") == LOCAL_CLASS and not pinned_to(claim):
-            placed = copy.deepcopy(claim)
+            placed = clone(claim)
             placed["metadata"].setdefault("annotations", {})[SELECTED_NODE] = node
             cluster.store.update(CLAIMS, placed)
 

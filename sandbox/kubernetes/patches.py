@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
+from .cloning import clone
 from .fields import list_keys
 from .refusals import Refusal, bad_request
 
@@ -14,7 +14,7 @@ _STRATEGIC_KEYS = {"taints": "key", "tolerations": ""}
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386: null removes, lists are replaced."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return clone(patch)
     result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
@@ -29,7 +29,7 @@ def strategic_patch(target: Any, patch: Any, path: tuple[str, ...] = ()) -> Any:
     if isinstance(patch, list) and isinstance(target, list):
         return _strategic_list(target, patch, path)
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return clone(patch)
     result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
@@ -45,14 +45,14 @@ def _strategic_list(target: list[Any], patch: list[Any], path: tuple[str, ...]) 
     if name == "finalizers":
         return [*target, *(item for item in patch if item not in target)]
     if not key:
-        return copy.deepcopy(patch)
+        return clone(patch)
     result = list(target)
     for item in patch:
         found = next((i for i, old in enumerate(result) if old.get(key) == item.get(key)), None)
         if item.get("$patch") == "delete":
             result = [old for old in result if old.get(key) != item.get(key)]
         elif found is None:
-            result.append(copy.deepcopy(item))
+            result.append(clone(item))
         else:
             result[found] = strategic_patch(result[found], item, (*path, "k:"))
     return result
@@ -60,7 +60,7 @@ def _strategic_list(target: list[Any], patch: list[Any], path: tuple[str, ...]) 
 
 def json_patch(target: Any, operations: list[dict[str, Any]]) -> Any:
     """RFC 6902, as lenient as the server: `replace` of a missing key adds it. A failed test is 422."""
-    result = copy.deepcopy(target)
+    result = clone(target)
     for operation in operations:
         _apply_operation(result, operation)
     return result

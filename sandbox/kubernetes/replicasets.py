@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from . import admission, defaults, deletion, events
+from .cloning import clone
 from .kinds import PODS, REPLICA_SETS
 from .refusals import Refusal
 from .store import Object, new_uid
@@ -23,7 +23,7 @@ def tick(cluster: Cluster) -> None:
     for item in cluster.rest.awake(REPLICA_SETS):
         notes = cluster.runtime.setdefault(item["metadata"]["uid"], {})
         if notes.setdefault("seen", False):
-            _sync(cluster, copy.deepcopy(item), notes)
+            _sync(cluster, clone(item), notes)
         notes["seen"] = True
 
 
@@ -71,7 +71,7 @@ def _note_failure(cluster: Cluster, item: Object, notes: dict[str, Any], refusal
 
 
 def _create_pod(cluster: Cluster, item: Object) -> Object:
-    meta, template = item["metadata"], copy.deepcopy(item["spec"]["template"])
+    meta, template = item["metadata"], clone(item["spec"]["template"])
     prefix = f"{meta['name']}-"
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": meta["name"], "uid": meta["uid"]}
     pod_meta = {

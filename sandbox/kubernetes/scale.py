@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 from .apply import Ownership
 from .apply import apply as apply_fields
+from .cloning import clone
 from .refusals import bad_value, invalid
 from .store import Object
 from .verbs import Answer, Call, check_options, check_version
@@ -44,7 +44,7 @@ def _scale(call: Call, old: Object, scale: Object, operation: str) -> Object:
     if replicas < 0:
         cause = bad_value("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid("Scale", "autoscaling", call.address.name, [cause])
-    new = copy.deepcopy(old)
+    new = clone(old)
     new["spec"]["replicas"] = replicas
     owner, path, now = call.owner(operation), ("f:spec", "f:replicas"), call.cluster.clock.stamp()
     ownership = Ownership(old)

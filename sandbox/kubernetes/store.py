@@ -1,17 +1,17 @@
 """What etcd is to the real server: objects by key, one growing resourceVersion, a history for watchers, pages.
 
-Objects handed out by `get` and `list` are the stored ones: read them, `copy.deepcopy` before changing them.
+Objects handed out by `get` and `list` are the stored ones: read them, `clone` before changing them.
 """
 
 from __future__ import annotations
 
-import copy
 import threading
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from .cloning import clone
 from .kinds import BY_KEY, Resource
 
 Object = dict[str, Any]
@@ -84,13 +84,13 @@ class Store:
         _, namespace, name = _key(resource, obj)
         del self._of_kind[resource.key][namespace][name]
         self.version += 1
-        last = copy.deepcopy(obj)
+        last = clone(obj)
         last["metadata"]["resourceVersion"] = str(self.version)
         self._record(Change(self.version, "DELETED", _key(resource, obj), last, before))
 
     def _write(self, resource: Resource, obj: Object, change: str, before: Object | None) -> Object:
         self.version += 1
-        stored = copy.deepcopy(obj)
+        stored = clone(obj)
         stored["metadata"]["resourceVersion"] = str(self.version)
         self._keep(_key(resource, obj), stored)
         self._record(Change(self.version, change, _key(resource, obj), stored, before))

@@ -5,7 +5,6 @@ Each function holds the store's lock, raises `Refusal`, and answers `(status cod
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import admission, defaults, deletion, rbac, schema, validation
 from .apply import Owner, Ownership, record_update
 from .apply import apply as apply_fields
+from .cloning import clone
 from .kinds import Address, Resource
 from .rbac import Account
 from .refusals import (
@@ -118,7 +118,7 @@ def _check_kind(resource: Resource, body: Object) -> None:
 
 
 def _without_type(body: Object) -> Object:
-    return {key: copy.deepcopy(value) for key, value in body.items() if key not in ("kind", "apiVersion")}
+    return {key: clone(value) for key, value in body.items() if key not in ("kind", "apiVersion")}
 
 
 def _insert(call: Call, obj: Object, own: Callable[[Object], Ownership]) -> Object:
@@ -131,7 +131,7 @@ def _insert(call: Call, obj: Object, own: Callable[[Object], Ownership]) -> Obje
     for name in ("resourceVersion", "uid", "generation", "deletionTimestamp", "managedFields"):
         meta.pop(name, None)
     obj.pop("status", None)
-    ownership = own(copy.deepcopy(obj))
+    ownership = own(clone(obj))
     defaults.fill(resource, obj)
     admission.complete(store, resource, obj)
     validation.check(resource, obj)
@@ -180,7 +180,7 @@ def patch(call: Call, change: Callable[[Object], Object]) -> Answer:
     """Any patch but apply; `change` makes the new object out of the old one."""
     check_options(call, "PatchOptions")
     old = call.find()
-    new = change(copy.deepcopy(old))
+    new = change(clone(old))
     if call.address.subresource != "status":
         call.warnings += schema.check_posted(call.resource, new, call.query.get("fieldValidation", "Warn"))
     return 200, _update(call, old, new)
@@ -222,7 +222,7 @@ def _apply_new(call: Call, obj: Object) -> Object:
         why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
         raise stale(call.resource, name, why)
     owner, now = call.owner("Apply"), call.cluster.clock.stamp()
-    applied = copy.deepcopy(obj)
+    applied = clone(obj)
     version = call.resource.api_version
 
     def own(_: Object) -> Ownership:
@@ -259,13 +259,13 @@ def check_version(call: Call, old: Object, meta: dict[str, Any]) -> None:
 def _update(call: Call, old: Object, new: Object) -> Object:
     check_version(call, old, new["metadata"])
     if call.address.subresource == "status":
-        new = copy.deepcopy(old) | {"status": new.get("status", {})}
+        new = clone(old) | {"status": new.get("status", {})}
         return shown(call.resource, new if call.is_dry else call.store.update(call.resource, new))
     uid = new["metadata"].get("uid")
     new["metadata"] = _kept_meta(old, new["metadata"])
     if "status" in old:
         new["status"] = old["status"]
-    filled = copy.deepcopy(new)
+    filled = clone(new)
     defaults.fill(call.resource, filled)
     ownership = record_update(old, filled, call.owner("Update"), call.cluster.clock.stamp())
     return _store_change(call, old, new, ownership, uid=uid)

@@ -33,7 +33,7 @@ def abroad(
     kubeconfig = write_kubeconfig(tmp_path_factory.mktemp("jobs") / "kubeconfig", f"http://{dying_cluster.dial}")
     return surroundings(outside_server) | {
         "KUBECONFIG": str(kubeconfig),
-        "PROVISION_CHECK_INTERVAL_S": "5",
+        "PROVISION_CHECK_INTERVAL_S": "30",
         "APPS_PROBE_ADDRESS": dying_cluster.dial,
         "APPS_DOMAIN": "apps.test",
         "CLUSTER_CIDRS": "",

@@ -30,6 +30,13 @@ QUEUES = ("urgent", "default")
 """Rendering PDFs is slow and moves nothing: these workers do not serve it."""
 
 
+class ShortLived(QuickWorker):
+    """Lives too short for a command to reach it: it listens for none, which would take up to a second to stop."""
+
+    def subscribe(self) -> None: ...
+    def unsubscribe(self) -> None: ...
+
+
 class Nursery:
     """Starts lives; every call waits until that life has ended."""
 
@@ -85,7 +92,7 @@ def _live(order: dict[str, Any], app: Flask) -> int:
     connection = Redis.from_url(settings().redis_url)
     queues = [Queue(name, connection=connection) for name in QUEUES]
     with clock.at(datetime.fromisoformat(order["now"])):
-        QuickWorker(queues, connection=connection).work(burst=True, logging_level="CRITICAL")
+        ShortLived(queues, connection=connection).work(burst=True, logging_level="CRITICAL")
     with app.app_context():
         db.engine.dispose()
     connection.close()
