@@ -87,9 +87,9 @@ class Customer:
     def have_running(self, app: str = "n8n") -> None:
         """An app that runs, bought without drawing a page; leaves its page."""
         self.get_credit(100_000)
-        self.page.goto(self.purchase(app))
+        address = self.purchase(app)
         until(lambda: self.instance("state") == "RUNNING", f"{app} runs", within_s=40)
-        self.page.goto(f"/instances/{self.instance('id')}")
+        self.page.goto(address)  # not before: its page comes anew by itself when the app is up
 
     def purchase(self, app: str = "n8n") -> str:
         """Buys the Basic plan without drawing a page; returns the address of the app's page."""
