@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import smtplib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import event
+import structlog
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
+
+WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.IGNORECASE)
+
+
+class Point(NamedTuple):
+    """Where a worker can die: the job at hand (none yet while it takes one), and what was just done. A commit names the
+    tables that were written."""
+
+    job: str
+    deed: str
 
 
 class Points:
@@ -19,20 +31,39 @@ class Points:
     def begin(self, log: str, die_at: int | None) -> None:
         """A new life: points count from 0; at number `die_at` it ends."""
         self._log, self._die_at, self._passed = Path(log), die_at, 0
+        self._written: set[str] = set()
 
-    def pass_by(self, label: str) -> None:
+    def pass_by(self, deed: str) -> None:
+        job = structlog.contextvars.get_contextvars().get("job", "")
         with self._log.open("a") as log:
-            log.write(f"{label}\n")
+            log.write(f"{job}\t{deed}\n")
         if self._passed == self._die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         self._passed += 1
 
     def install(self) -> None:
         """Listens to the session's commits and stands around the standard library's HTTP and SMTP."""
-        event.listen(Session, "before_commit", lambda _: self.pass_by("before commit"))
-        event.listen(Session, "after_commit", lambda _: self.pass_by("after commit"))
+        event.listen(Engine, "before_cursor_execute", self._note_what_is_written)
+        event.listen(Session, "before_commit", self._before_commit)
+        event.listen(Session, "after_commit", self._after_commit)
         self._stand_around_http()
         self._stand_around_smtp()
+
+    def _note_what_is_written(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if write := WRITES.match(statement):
+            self._written.add(write[1])
+
+    def _before_commit(self, session: Session) -> None:
+        session.flush()
+        self.pass_by(f"before commit of {self._tables}")
+
+    def _after_commit(self, _: Session) -> None:
+        tables, self._written = self._tables, set()
+        self.pass_by(f"after commit of {tables}")
+
+    @property
+    def _tables(self) -> str:
+        return " ".join(sorted(self._written)) or "nothing"
 
     def _stand_around_http(self) -> None:
         put, get = http.client.HTTPConnection.putrequest, http.client.HTTPConnection.getresponse

@@ -28,6 +28,7 @@ from sandbox.kubernetes import Cluster
 from sandbox.server import SandboxServer
 from tests.books_audit import assert_books_are_clean
 from tests.conftest import NOON, _empty
+from tests.jobs.dying import Point
 from tests.jobs.nursery import Nursery
 from tests.outside import reset
 
@@ -47,7 +48,7 @@ class Life:
     cluster: Cluster
     nursery: Nursery
 
-    def tell(self, story: Story, *, die_at: int | None = None) -> tuple[list[str], Fingerprint]:
+    def tell(self, story: Story, *, die_at: int | None = None) -> tuple[list[Point], Fingerprint]:
         """Begins anew, tells the story, lets workers finish it; returns the points passed and how it all ended."""
         _empty(self.app)
         reset(self.outside)
@@ -60,9 +61,9 @@ class Life:
             assert_books_are_clean()
             return points, self.fingerprint()
 
-    def _work_to_the_end(self, die_at: int | None) -> list[str]:
+    def _work_to_the_end(self, die_at: int | None) -> list[Point]:
         """Lets one worker after the other live; the clock moves to what is due next, a dead one's lease included."""
-        end, points = clock.now() + HORIZON, list[str]()
+        end, points = clock.now() + HORIZON, list[Point]()
         for _ in range(ROUNDS_MAX):
             self._push_what_is_due()
             left = None if die_at is None or die_at < len(points) else die_at - len(points)

@@ -25,6 +25,7 @@ from portal.core import clock
 from portal.core.db import db
 from portal.payments.registry import gateway_named
 from portal.provisioning.connection import connect
+from tests.jobs.dying import Point, Points
 
 QUEUES = ("urgent", "default")
 """Rendering PDFs is slow and moves nothing: these workers do not serve it."""
@@ -46,7 +47,7 @@ class Nursery:
         environment = os.environ | environment | {"LOG_LEVEL": "ERROR"}
         self._process = subprocess.Popen([sys.executable, "-m", "tests.jobs.nursery"], env=environment, **options)
 
-    def live(self, *, now: datetime, die_at: int | None = None) -> tuple[bool, list[str]]:
+    def live(self, *, now: datetime, die_at: int | None = None) -> tuple[bool, list[Point]]:
         """One worker works off the queues at that moment; returns whether it was killed, and the points it passed."""
         self._log.write_text("")
         order = {"now": now.isoformat(), "die_at": die_at, "log": str(self._log)}
@@ -55,7 +56,7 @@ class Nursery:
         self._process.stdin.write(json.dumps(order) + "\n")
         killed = self._process.stdout.readline().strip()
         assert killed in ("0", "9"), f"a worker ended with {killed or 'the nursery itself'}"
-        return killed == "9", self._log.read_text().splitlines()
+        return killed == "9", [Point(*line.split("\t")) for line in self._log.read_text().splitlines()]
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -68,7 +69,6 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     from jobs.runner import application
-    from tests.jobs.dying import Points
 
     points = Points()
     points.install()
