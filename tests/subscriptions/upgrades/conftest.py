@@ -21,6 +21,7 @@ def stairs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Stairs]:
     monkeypatch.setenv("CLUSTER_STORAGE_CLASS", "expandable")
+    monkeypatch.setenv("PROVISION_CHECK_INTERVAL_S", "10")
     settings.cache_clear()
     yield build(cluster_settings.cluster, cluster_settings.dial)
     assert_books_are_clean()
