@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-CONNECTIONS = 8
+CONNECTIONS = 32
+"""Several times the threads of both processes: a connection stays with the process that took it, and of few one process
+may get all."""
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -31,7 +33,7 @@ def generator() -> str:
 
 
 def saturate(url: str, *, seconds: float, headers: Mapping[str, str] | None = None, bodies: Path | None = None) -> Load:
-    """Eight connections, each asking again as soon as it was answered. `bodies` has one JSON to POST per line."""
+    """As many connections, each asking again as soon as it was answered. `bodies` has one JSON to POST per line."""
     if shutil.which("wrk"):
         return _wrk(url, seconds, headers or {}, bodies)
     return _callers(url, seconds, headers or {}, bodies, per_second=0)

@@ -127,7 +127,7 @@ def _live_or_of_key(session: Session, customer_id: UUID, key: str) -> Sequence[S
 
 def _refuse_second(session: Session, own: Sequence[Subscription], plan: Plan, interval: str) -> None:
     for live in own:
-        if live.service_id == plan.service_id and live.live:
+        if live.service_id == plan.service_id:
             upgrade = leads_up(live, session.get_one(Plan, live.plan_id), plan, interval)
             raise (UpgradeRequired if upgrade else DuplicateSubscription)(live.id)
 
