@@ -66,14 +66,15 @@ def cancel_at_gateway(payment_id: str) -> None:
 def refund(refund_id: str) -> None:
     """Asks the gateway to send money back, once, and records what its status says; unknown outcomes are looked at.
 
-    The status is read before every try as well: the answer to an earlier one may have been lost.
+    The status is read before every try as well: the answer to an earlier one may have been lost. What the gateway said
+    it took is not asked for again.
     """
     wanted = refunding.wanted(db.session(), UUID(refund_id))
     db.session.rollback()
     _look(wanted.attempt_id, wanted.transaction_id)
     if not _is_open(wanted.refund_id):
         return
-    refused = _ask_for(wanted)
+    refused = "" if wanted.is_accepted else _ask_for(wanted)
     _look(wanted.attempt_id, wanted.transaction_id)
     with transaction() as session:
         now = clock.now()
@@ -85,13 +86,20 @@ def refund(refund_id: str) -> None:
 
 
 def _ask_for(wanted: refunding.Wanted) -> str:
-    """The gateway's code when it said no."""
+    """The gateway's code when it said no, and that is to be believed."""
+    with transaction() as session:
+        attempt = refunding.begin_try(session, wanted.refund_id, now=clock.now())
+    if attempt is None:
+        return ""
     try:
         gateway_named(wanted.gateway).refund(
             wanted.transaction_id, wanted.money, key=str(wanted.refund_id), reason=wanted.reason
         )
     except GatewayRefused as error:
-        return str(error.details.get("gateway_code") or "refused")
+        code = str(error.details.get("gateway_code") or "refused")
+        return code if rules.is_refusal_believed(attempt.before_at, now=clock.now()) else ""
+    with transaction() as session:
+        refunding.accept(session, wanted.refund_id, now=clock.now())
     return ""
 
 
@@ -107,7 +115,8 @@ def expire_due() -> str:
 
 
 def sync() -> str:
-    """Every 30 minutes: looks at open payments, and for a week at closed ones, in case a notification was lost.
+    """Every 30 minutes: looks at open payments, and for a week at closed ones, in case a notification was lost; and
+    takes up refunds again that were given up.
 
     Those not looked at for longest come first, so that no number of them leaves one out for ever.
     """
@@ -117,7 +126,15 @@ def sync() -> str:
     # A settled payment can still be denied by the bank within minutes, and refunded from the dashboard later.
     settled = Payment.status.in_(CREDITED) & (Payment.settled_at > clock.now() - timedelta(days=1))
     asked = Payment.gateway.in_(GATEWAYS)
+    _take_up_forgotten_refunds()
     return _queue_for(asked, or_(waiting, shut, settled, Payment.id.in_(_unread())), job="payments.check")
+
+
+def _take_up_forgotten_refunds() -> None:
+    """A gateway that was away for long used up their attempts."""
+    with transaction() as session:
+        for refund_id in refunding.forgotten(session):
+            outbox.enqueue(session, "payments.refund", queue="urgent", refund_id=refund_id)
 
 
 def _unread() -> Select[UUID]:

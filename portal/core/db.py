@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_sqlalchemy import SQLAlchemy
+from rq.timeouts import JobTimeoutException
 from sqlalchemy import BigInteger, DateTime, MetaData, Uuid
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
@@ -35,6 +36,7 @@ LOCK_TIMEOUT_MS = 3_000
 # the customer's) would be a deadlock.
 ROW_LOCK: dict[str, Any] = {"key_share": True}
 STATEMENT_TIMEOUT_MS = 30_000
+INTERRUPTIONS = (JobTimeoutException, KeyboardInterrupt, SystemExit)
 
 
 class Base(DeclarativeBase):
@@ -92,6 +94,8 @@ def transaction() -> Iterator[Session]:
         roll_back(session)
         if _sqlstate(error) in BUSY_SQLSTATES:
             raise Busy from error
+        if (interruption := _interruption(error)) is not None:
+            raise interruption from None
         raise
     except BaseException:
         roll_back(session)
@@ -116,6 +120,15 @@ def roll_back(session: Session) -> None:
         session.rollback()
     except DBAPIError:
         session.invalidate()
+
+
+def _interruption(error: BaseException) -> BaseException | None:
+    """What stopped us within a query: SQLAlchemy, cleaning up on the interrupted connection, fails itself and shows
+    that failure in its place."""
+    behind = error.__context__
+    while behind is not None and not isinstance(behind, INTERRUPTIONS):
+        behind = behind.__context__
+    return behind
 
 
 def _push_queued_work(session: Session) -> None:

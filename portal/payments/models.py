@@ -148,6 +148,7 @@ class PaymentRefund(Identified, Base):
         CheckConstraint("expected_total >= amount", name="expected_total"),
         CheckConstraint("status IN ('REQUESTED', 'DONE', 'REFUSED')", name="status"),
         CheckConstraint("(status = 'REQUESTED') = (decided_at IS NULL)", name="decided"),
+        CheckConstraint("accepted_at IS NULL OR tried_at IS NOT NULL", name="accepted"),
         Index("ix_payment_refund_transaction_id", "transaction_id"),
         Index("ix_payment_refund_customer_id", "customer_id"),
         Index(
@@ -166,6 +167,8 @@ class PaymentRefund(Identified, Base):
     unique_key: Mapped[str] = mapped_column(String(64))  # made by the form, so that a double click is one
     asked_by: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
     asked_at: Mapped[datetime]
+    tried_at: Mapped[datetime | None]  # from here on the gateway may have taken it, whatever it answered
+    accepted_at: Mapped[datetime | None]  # it said that it did
     decided_at: Mapped[datetime | None]
 
     @property

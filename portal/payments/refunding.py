@@ -3,7 +3,8 @@
     REQUESTED ──── the gateway's status shows it ────> DONE
         └───────── the gateway says no ──────────────> REFUSED, and the credit is the customer's again
 
-A refund whose outcome nobody knows stays requested, and its credit held, until the status tells.
+A refund whose outcome nobody knows stays requested, and its credit held, until the status tells. What the gateway took
+is not asked for again, and a later no does not undo it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, exists, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,7 @@ from portal.audit.actions import Actor
 from portal.core import outbox
 from portal.core.ids import new_id
 from portal.core.money import Money
+from portal.core.outbox import OutboxMessage
 from portal.payments import locking, rules
 from portal.payments.errors import CannotRefund
 from portal.payments.models import GatewayTransaction, Payment, PaymentRefund, RefundStatus
@@ -76,19 +78,56 @@ class Wanted:
     transaction_id: str  # the gateway's own
     money: Money
     reason: str
+    is_accepted: bool
 
 
 def wanted(session: Session, refund_id: UUID) -> Wanted:
     """A refund as the gateway is asked for it."""
     refund = session.get_one(PaymentRefund, refund_id)
     row = session.get_one(GatewayTransaction, refund.transaction_id)
-    return Wanted(refund.id, row.attempt_id, row.gateway, row.transaction_id, refund.money, refund.reason)
+    return Wanted(refund.id, row.attempt_id, row.gateway, row.transaction_id, refund.money, refund.reason,
+                  refund.accepted_at is not None)  # fmt: skip
 
 
 def is_open(session: Session, refund_id: UUID) -> bool:
     """Is its outcome still to come?"""
     status = select(PaymentRefund.status).where(PaymentRefund.id == refund_id)
     return session.scalars(status).one() == RefundStatus.REQUESTED
+
+
+@dataclass(frozen=True)
+class Try:
+    """One of ours at the gateway. `before_at` is when the first was, None for the first itself."""
+
+    before_at: datetime | None
+
+
+def begin_try(session: Session, refund_id: UUID, *, now: datetime) -> Try | None:
+    """Notes, before the gateway is asked, that it may have taken the refund; None when its outcome is known by now."""
+    refund = session.get_one(PaymentRefund, refund_id, with_for_update=True, populate_existing=True)
+    if refund.status != RefundStatus.REQUESTED:
+        return None
+    before_at, refund.tried_at = refund.tried_at, refund.tried_at or now
+    return Try(before_at)
+
+
+def accept(session: Session, refund_id: UUID, *, now: datetime) -> None:
+    """The gateway said that it took it: from here on it is only looked at. A repeat changes nothing."""
+    refund = session.get_one(PaymentRefund, refund_id, with_for_update=True, populate_existing=True)
+    refund.accepted_at = refund.accepted_at or now
+
+
+def forgotten(session: Session) -> list[UUID]:
+    """Refunds without an outcome that no queued work will look at again: its attempts were used up."""
+    queued = exists().where(
+        OutboxMessage.name == "payments.refund",
+        OutboxMessage.arguments["refund_id"].astext == cast(PaymentRefund.id, String),
+        OutboxMessage.done_at.is_(None),
+        OutboxMessage.failed_at.is_(None),
+    )
+    return list(
+        session.scalars(select(PaymentRefund.id).where(PaymentRefund.status == RefundStatus.REQUESTED, ~queued))
+    )
 
 
 def arrived(session: Session, payment: Payment, row: GatewayTransaction, *, total: int, now: datetime) -> None:

@@ -64,6 +64,8 @@ REFUNDABLE_STATES = {"settlement", "partial_refund"}
 convenience stores never."""
 CANCELLABLE = {"pending", "authorize"}
 """No money was taken yet, so that cancelling gives none back."""
+REFUND_SHOWN_WITHIN = timedelta(days=1)
+"""How long the status may not show a refund that the gateway took: our assumption, by its documents it is at once."""
 KNOWN = PAID | TAKEN_BACK | {"pending", "authorize", "deny", "failure", "cancel", "expire"}
 # How long a payment shown as expired, cancelled or failed is still asked about: late money is credited.
 WATCH_AFTER_EXPIRY = timedelta(days=7)
@@ -124,6 +126,12 @@ def refund_pause(*, since: datetime, now: datetime) -> timedelta:
     """Until the gateway's status is read again for a refund that it took and does not show: a quarter of the time since
     it was asked for, at least a minute and at most an hour. For ever: what is not known is not given back."""
     return min(max((now - since) / 4, timedelta(minutes=1)), timedelta(hours=1))
+
+
+def is_refusal_believed(tried_at: datetime | None, *, now: datetime) -> bool:
+    """Does the gateway's no mean that nothing was sent? At the first try, yes. After one whose outcome nobody knows it
+    says nothing of that one: only once the status has not shown a refund for long."""
+    return tried_at is None or now - tried_at >= REFUND_SHOWN_WITHIN
 
 
 def after_rejection(found: Meaning, answer: Answer) -> Meaning:

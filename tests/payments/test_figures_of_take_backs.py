@@ -23,9 +23,10 @@ WHOLE = {"gross_amount": "50000.00"}
         {"refund_amount": "50000.00"},
         {"refund_amount": "0", "chargeback_amount": "50000.00"},
         {"refund_amount": "many"},
+        {"refund_amount": "20000.00"},
     ],
 )
-def test_a_whole_one_takes_everything_without_a_figure(portal: Flask, status: str, figures: dict[str, str]) -> None:
+def test_a_whole_one_takes_everything_whatever_its_figure(portal: Flask, status: str, figures: dict[str, str]) -> None:
     assert _taken_back(WHOLE | figures | {"transaction_status": status}) == 50_000
 
 
@@ -34,6 +35,12 @@ def test_a_whole_one_takes_everything_without_a_figure(portal: Flask, status: st
 def test_a_partial_one_takes_what_it_says(portal: Flask, status: str, figure: str, taken: int) -> None:
     answer = WHOLE | {"transaction_status": status, "refund_amount": figure}
     assert _taken_back(answer) == taken
+
+
+def test_of_two_figures_the_greater_counts_and_a_person_is_called(portal: Flask, capfd) -> None:
+    two = {"refund_amount": "20000.00", "chargeback_amount": "25000.00", "transaction_status": "partial_chargeback"}
+    assert _taken_back(WHOLE | two) == 25_000
+    assert "midtrans.two_figures" in capfd.readouterr().out
 
 
 def test_a_payment_paid_again_after_it_was_taken_back_is_brought_to_an_operator(

@@ -9,12 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
+from jobs import payments as payment_jobs
 from portal.audit.actions import Actor
 from portal.books import audit as books
 from portal.core import clock
 from portal.core.db import db, transaction
 from portal.core.errors import NotFound
 from portal.core.money import rupiah
+from portal.core.outbox import OutboxMessage
 from portal.payments import refunding, rules
 from portal.payments.errors import CannotRefund
 from portal.payments.models import GatewayTransaction, Payment, PaymentAttempt, PaymentRefund
@@ -142,6 +144,50 @@ def test_a_gateway_that_takes_it_and_does_not_show_it_is_looked_at_for_ever(coun
     counter.outside.midtrans.faults.remove(lie.fault_id)
     settle(for_at_most=timedelta(hours=2))
     assert (refund(refund_id).status, held(counter), counter.balance) == ("DONE", 0, 30_000)
+
+
+def test_what_it_took_is_not_given_back_by_a_later_no(counter, paid, dewi):
+    """Shown after the time in which GoPay sends back: every further try would be refused."""
+    lie = counter.outside.midtrans.inject(
+        "answer_says", set={"transaction_status": "settlement", "refund_amount": None}
+    )
+    refund_id = ask(paid, dewi)
+    work()
+    counter.pass_time(timedelta(days=46))
+    work()
+    assert (refund(refund_id).status, held(counter), sent(counter, paid)) == ("REQUESTED", 20_000, [20_000])
+    counter.outside.midtrans.faults.remove(lie.fault_id)
+    settle(for_at_most=timedelta(hours=2))
+    assert (refund(refund_id).status, held(counter), counter.balance) == ("DONE", 0, 30_000)
+
+
+def test_a_no_after_a_lost_answer_is_believed_once_the_status_was_silent_for_a_day(counter, paid, dewi):
+    counter.pass_time(timedelta(days=44, hours=23))  # GoPay sends back within 45 days
+    lost = counter.outside.midtrans.inject("tcp_reset", endpoint="refund")
+    refund_id = ask(paid, dewi)
+    work()
+    counter.pass_time(timedelta(hours=2))
+    counter.outside.midtrans.faults.remove(lost.fault_id)
+    settle(for_at_most=timedelta(hours=12))
+    assert (refund(refund_id).status, held(counter)) == ("REQUESTED", 20_000)
+    settle(for_at_most=timedelta(hours=14))
+    assert (refund(refund_id).status, held(counter), counter.balance) == ("REFUSED", 0, 50_000)
+    assert sent(counter, paid) == []
+
+
+def test_a_gateway_that_is_away_for_days_is_asked_when_it_is_back(counter, paid, dewi):
+    counter.outside.midtrans.inject("http_503")
+    refund_id = ask(paid, dewi)
+    settle(for_at_most=timedelta(days=2))
+    given_up = sa.select(sa.func.count()).where(
+        OutboxMessage.name == "payments.refund", OutboxMessage.failed_at.is_not(None)
+    )
+    assert db.session().scalar(given_up) == 1
+    counter.outside.midtrans.heal()
+    payment_jobs.sync()
+    payment_jobs.sync()
+    work()
+    assert (refund(refund_id).status, sent(counter, paid), counter.balance) == ("DONE", [20_000], 30_000)
 
 
 @pytest.mark.parametrize(("waited", "pause"), [(0, 60), (240, 60), (2_400, 600), (10**6, 3_600)])

@@ -212,3 +212,11 @@ def test_when_a_jobs_time_is_up_it_does_not_go_on_with_the_next(portal: Flask) -
     pass_time(minutes=1)
     assert runner.perform(str(message)) == "done"
     assert [now_of(each).status for each in paid] == ["ACTIVE", "ACTIVE"]
+
+
+def test_what_interrupts_a_savepoint_is_not_hidden_by_the_cleaning_up(portal: Flask) -> None:
+    with pytest.raises(JobTimeoutException), UnixSignalDeathPenalty(1, JobTimeoutException):
+        with transaction() as session, session.begin_nested():
+            session.execute(sa.text("SELECT pg_sleep(20)"))
+    with transaction() as session:
+        assert session.scalar(sa.text("SELECT 1")) == 1

@@ -300,17 +300,16 @@ def _amount(text: Any, currency: Any) -> Any:
 
 
 def _taken_back(answer: dict[str, Any]) -> int:
-    """The cumulative figure, whichever name it has; a whole refund or chargeback takes everything without one.
-
-    A figure of zero is none: a gateway that says `chargeback` has taken money back.
+    """The cumulative figure, whichever name it has; a whole refund or chargeback takes everything, whatever its figure:
+    that may be of the last part alone, of an earlier refund, or zero.
     """
     status = str(answer.get("transaction_status", "")).lower()
-    named = [_amount(answer.get(name), IDR) for name in ("refund_amount", "chargeback_amount")]
-    figures = [amount.amount for amount in named if amount is not None]
-    if any(figures):
-        return max(figures)
-    gross = _amount(answer.get("gross_amount"), IDR)
-    return gross.amount if gross is not None and status in ("refund", "chargeback") else 0
+    names = ("refund_amount", "chargeback_amount", *(["gross_amount"] if status in ("refund", "chargeback") else []))
+    read = {name: _amount(answer.get(name), IDR) for name in names}
+    figures = {name: amount.amount for name, amount in read.items() if amount is not None and amount.amount}
+    if status == "partial_chargeback" and len(figures) > 1:  # the sum of both, or one said twice: a person must look
+        log.error("midtrans.two_figures", order_id=answer.get("order_id"), **figures)
+    return max(figures.values(), default=0)
 
 
 def _gateway_time(text: Any) -> datetime | None:
