@@ -117,7 +117,7 @@ def report(offered: load.Load, saturated: load.Load, stored: tuple[int, int]) ->
     """Two lines, what the database holds of it, and the ratio."""
     print(f"load: bench.callers at {OFFERED_PER_SECOND}/s, then {load.generator()}; gunicorn gthread, 2 x 4 threads")
     print(f"{'load':<22}{'accepted/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'refused':>10}")
-    for name, turn in ((f"{OFFERED_PER_SECOND}/s offered", offered), ("8 connections", saturated)):
+    for name, turn in ((f"{OFFERED_PER_SECOND}/s offered", offered), (f"{load.CONNECTIONS} connections", saturated)):
         print(f"{name:<22}{turn.per_second:>12.0f}{turn.p50_ms:>10.1f}{turn.p99_ms:>10.1f}{turn.refused:>10}")
     print(f"in the database: {stored[0]} notifications, {stored[1]} pieces of work")
     share = offered.p99_ms / AIM_P99_MS
