@@ -14,7 +14,7 @@ from portal.accounts import actions as accounts
 from portal.audit.actions import Actor
 from portal.catalog import actions as catalog
 from portal.catalog.models import PlanPrice
-from portal.core import clock
+from portal.core import clock, outbox
 from portal.core.db import db, transaction
 from portal.core.errors import PortalError
 from portal.core.money import rupiah
@@ -73,7 +73,7 @@ class Office:
         """Some of a top-up goes back the way it came, as far as it is not spent."""
         row = GatewayTransaction
         statement = (
-            sa.select(row.id, Payment.id, LedgerAccount.balance, row)
+            sa.select(row, Payment.id, LedgerAccount.balance)
             .join(PaymentAttempt, PaymentAttempt.id == row.attempt_id)
             .join(Payment, Payment.id == PaymentAttempt.payment_id)
             .join(LedgerAccount, LedgerAccount.customer_id == Payment.customer_id)
@@ -88,13 +88,13 @@ class Office:
         found = db.session().execute(statement).all()
         if not found:
             return False
-        transaction_id, payment_id, balance, taken = self.chance.choice(found)
+        taken, payment_id, balance = self.chance.choice(found)
         whole = min(refundable(taken), balance)
         db.session.close()
         amount = whole if self.chance.random() < 0.5 else self.chance.randint(1, whole)
         with transaction() as session:
             refunding.request(
-                session, payment_id, transaction_id, amount=rupiah(amount), reason="Asked for", key=uuid4().hex,
+                session, payment_id, taken.id, amount=rupiah(amount), reason="Asked for", key=uuid4().hex,
                 actor=self.actor, now=clock.now(),
             )  # fmt: skip
         return None
@@ -126,3 +126,4 @@ class Office:
         dearer = amount * self.chance.choice([9, 11]) // 10
         with transaction() as session:
             catalog.change_price(session, plan_id, interval, dearer, actor=self.actor, now=clock.now())
+            outbox.enqueue(session, "prices.announce", plan_id=plan_id, interval=interval)

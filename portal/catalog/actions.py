@@ -3,7 +3,7 @@ operator edits by hand."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from portal.audit.actions import Actor
 from portal.catalog.errors import PlanNotSold, QuotaExceeded, SlotsInUse
 from portal.catalog.models import Plan, PlanPrice
 from portal.catalog.syncing import SyncReport, sync
-from portal.core import events, outbox
+from portal.core import events
 from portal.core.db import ROW_LOCK
 from portal.core.ids import new_id
 
@@ -24,9 +24,6 @@ __all__ = [
     "SyncReport", "change_price", "change_slots", "free_slot", "set_price", "set_slots", "sync", "take_slot",
     "withdraw_price",
 ]  # fmt: skip
-
-SECOND_LOOK = timedelta(minutes=10)
-"""Longer than any purchase takes that read the price before it changed, and was committed after that was announced."""
 
 
 def take_slot(session: Session, plan_id: UUID, *, still_sold: bool = True) -> None:
@@ -96,7 +93,7 @@ def change_price(
 ) -> bool:
     """`set_price` by an operator, written down. False when it is sold at that price already.
 
-    Queues telling whoever pays another price, and a second look at who was just buying at the old one.
+    Whoever pays another price is told by `jobs.prices.announce`, which the caller queues.
     """
     row = _price(session, plan_id, interval)
     before = row.amount if row is not None and row.active else None
@@ -104,8 +101,6 @@ def change_price(
         return False
     set_price(session, plan_id, interval, amount)
     _note_price(session, actor, plan_id, interval, before, amount, now=now)
-    for run_at in (now, now + SECOND_LOOK):
-        outbox.enqueue(session, "prices.announce", run_at=run_at, plan_id=plan_id, interval=interval)
     return True
 
 

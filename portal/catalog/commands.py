@@ -15,7 +15,7 @@ from portal.catalog.models import Interval, PlanType
 from portal.catalog.registry import image_exists
 from portal.catalog.template_files import load_app_templates, load_categories
 from portal.catalog.templates import app_templates
-from portal.core import clock
+from portal.core import clock, outbox
 from portal.core.db import db, transaction
 from portal.core.money import format_money, rupiah
 from portal.subscriptions.actions import pricing
@@ -76,6 +76,7 @@ def price(slug: str, tier: str, interval: str, amount: int, yes: bool) -> None:
         click.confirm("Change it?", abort=True)
     with transaction() as session:
         actions.change_price(session, plan_id, interval, amount, actor=None, now=clock.now())
+        outbox.enqueue(session, "prices.announce", plan_id=plan_id, interval=interval)
     told, started_at = 0, clock.now()
     while True:
         with transaction() as session:

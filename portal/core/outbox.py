@@ -21,7 +21,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue
-from sqlalchemy import Index, String, Text, or_, select, text, update
+from sqlalchemy import ColumnElement, Index, String, Text, cast, exists, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -266,6 +266,17 @@ def again(session: Session, *, now: datetime, after: timedelta, reason: str | No
     message.run_at, message.attempts = now + after, 0
     message.claimed_until, message.pushed_at, message.last_error = None, now, reason
     session.info.setdefault("unpushed", []).append(message)
+
+
+def is_queued(job: str, argument: str, about: Any) -> ColumnElement[bool]:
+    """A condition: work of that name, or of one that begins so, is still to be done with this id (or column of ids) as
+    that argument. What was given up is not."""
+    return exists().where(
+        OutboxMessage.name.startswith(job),
+        OutboxMessage.arguments[argument].astext == cast(about, String),
+        OutboxMessage.done_at.is_(None),
+        OutboxMessage.failed_at.is_(None),
+    )
 
 
 def queued_at() -> datetime:

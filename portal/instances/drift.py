@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import String, cast, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Customer
-from portal.core.outbox import OutboxMessage
+from portal.core import outbox
 from portal.instances import queries, wanted
 from portal.instances.apps import app_template
 from portal.instances.errors import UnknownApp
@@ -98,12 +98,7 @@ def _manifests(session: Session, instance: Instance, *, listed_at: datetime) -> 
 def _is_unsettled(session: Session, instance: Instance, *, since: datetime) -> bool:
     """Something happened to it while or since the cluster was listed, or is queued to happen."""
     lately = exists().where(InstanceEvent.instance_id == instance.id, InstanceEvent.happened_at > since)
-    queued = exists().where(
-        OutboxMessage.name.startswith("instances."),
-        OutboxMessage.arguments["instance_id"].astext == cast(instance.id, String),
-        OutboxMessage.done_at.is_(None),
-        OutboxMessage.failed_at.is_(None),
-    )
+    queued = outbox.is_queued("instances.", "instance_id", instance.id)
     return bool(session.scalar(select(lately | queued)))
 
 

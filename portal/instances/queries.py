@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import String, cast, exists, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from portal.core.outbox import OutboxMessage
+from portal.core import outbox
 from portal.instances.errors import InstanceNotFound
 from portal.instances.models import (
     Instance,
@@ -97,12 +97,7 @@ def hosts_claimed(session: Session, instance_id: UUID) -> Sequence[str]:
 
 def forgotten(session: Session, *, limit: int = 200) -> Sequence[Instance]:
     """Unfinished instances that no queued work will ever look at again: its attempts were used up."""
-    queued = exists().where(
-        OutboxMessage.name.startswith("instances."),
-        OutboxMessage.arguments["instance_id"].astext == cast(Instance.id, String),
-        OutboxMessage.done_at.is_(None),
-        OutboxMessage.failed_at.is_(None),
-    )
+    queued = outbox.is_queued("instances.", "instance_id", Instance.id)
     under_way = Instance.fenced_at.is_(None) & (
         (Instance.state == InstanceState.PENDING) | Instance.deadline_at.is_not(None)
     )

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, cast, exists, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,6 @@ from portal.audit.actions import Actor
 from portal.core import outbox
 from portal.core.ids import new_id
 from portal.core.money import Money
-from portal.core.outbox import OutboxMessage
 from portal.payments import locking, rules
 from portal.payments.errors import CannotRefund
 from portal.payments.models import GatewayTransaction, Payment, PaymentRefund, RefundStatus
@@ -119,12 +118,7 @@ def accept(session: Session, refund_id: UUID, *, now: datetime) -> None:
 
 def forgotten(session: Session) -> list[UUID]:
     """Refunds without an outcome that no queued work will look at again: its attempts were used up."""
-    queued = exists().where(
-        OutboxMessage.name == "payments.refund",
-        OutboxMessage.arguments["refund_id"].astext == cast(PaymentRefund.id, String),
-        OutboxMessage.done_at.is_(None),
-        OutboxMessage.failed_at.is_(None),
-    )
+    queued = outbox.is_queued("payments.refund", "refund_id", PaymentRefund.id)
     return list(
         session.scalars(select(PaymentRefund.id).where(PaymentRefund.status == RefundStatus.REQUESTED, ~queued))
     )

@@ -170,6 +170,7 @@ def test_who_was_buying_at_the_old_price_while_it_was_announced_learns_of_the_ne
     thread = threading.Thread(target=_do, args=(portal, buy_slowly, ends), daemon=True)
     with transaction() as session:
         catalog.change_price(session, plan, "MONTHLY", 2 * PRICE, actor=None, now=clock.now())
+        outbox.enqueue(session, "prices.announce", plan_id=plan, interval="MONTHLY")
         session.flush()
         thread.start()
         _until_somebody_waits()

@@ -19,7 +19,7 @@ from portal.catalog import stocking
 from portal.catalog.errors import PlanTooSmall
 from portal.catalog.models import Plan, PlanType, Service
 from portal.catalog.templates import app_templates
-from portal.core import clock
+from portal.core import clock, outbox
 from portal.core.db import db, transaction
 from portal.subscriptions import price_changes
 from portal.web import htmx
@@ -131,7 +131,7 @@ def sell_plan(slug: str, tier: str) -> Response:
 @blueprint.post("/<slug>/plans/<tier>/prices")
 @administrator
 def change_price(slug: str, tier: str) -> Response:
-    """Shows whom a new price would reach and when; sets it once that is confirmed; they are told by a job."""
+    """Shows whom a new price would reach and when; sets it once that is confirmed, and queues telling them."""
     found, form = queries.plan(db.session(), slug, tier), PriceForm()
     if not form.validate_on_submit() or form.amount.data is None:
         flash(_("A price is a whole number of rupiah. Nothing was changed."), "danger")
@@ -141,6 +141,7 @@ def change_price(slug: str, tier: str) -> Response:
         return _preview(found, interval, amount)
     with transaction() as session:
         catalog.change_price(session, found.id, interval, amount, actor=acting(), now=clock.now())
+        outbox.enqueue(session, "prices.announce", plan_id=found.id, interval=interval)
     flash(_("The price is set. Whoever pays another one is being told."), "success")
     return htmx.leave_for(url_for("admin_services.plan", slug=slug, tier=tier))
 

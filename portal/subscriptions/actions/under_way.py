@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import String, cast, exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.core.outbox import OutboxMessage
+from portal.core import outbox
 from portal.subscriptions.errors import PlanChangeUnderWay
 from portal.subscriptions.models import UNDER_WAY, PlanChange
 
@@ -32,10 +32,5 @@ def refuse_during_change(session: Session, subscription_id: UUID) -> None:
 
 def forgotten(session: Session) -> list[UUID]:
     """Changes under way that no queued work will look at again: its attempts were used up."""
-    queued = exists().where(
-        OutboxMessage.name == "plan_changes.carry_out",
-        OutboxMessage.arguments["change_id"].astext == cast(PlanChange.id, String),
-        OutboxMessage.done_at.is_(None),
-        OutboxMessage.failed_at.is_(None),
-    )
+    queued = outbox.is_queued("plan_changes.carry_out", "change_id", PlanChange.id)
     return list(session.scalars(select(PlanChange.id).where(PlanChange.status.in_(UNDER_WAY), ~queued)))
